@@ -6,6 +6,7 @@
 
 mod apply;
 mod attempt;
+mod file;
 mod held;
 mod host;
 mod listeners;
@@ -27,6 +28,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::admin::{Admin, AdminListener, AdminSettings, Audience};
 use crate::admission::Budget;
 use crate::config::Settings;
+use crate::config_reader::SharedReader;
 use crate::deliver::{Destinations, ExporterError};
 use crate::delivery_ledger::{DeliveryLedger, DeliveryLedgerError};
 use crate::engine::{self, EngineParts, Engines, Reporter};
@@ -199,6 +201,14 @@ impl App {
         Ok(BoundAddresses { otlp_grpc, otlp_http, receivers: receivers.collect(), health, admin })
     }
 
+    /// Has the files of its config, which this reader looks at, read anew before something promoted takes the place of their
+    /// pipeline.
+    #[must_use]
+    pub fn watching(mut self, reader: SharedReader) -> Self {
+        self.control.watches(reader);
+        self
+    }
+
     /// State that its own endpoints show.
     pub fn shared(&self) -> Arc<Admin> {
         Arc::clone(&self.shared)
@@ -227,16 +237,9 @@ impl App {
                     continue;
                 }
             };
-            let failure = match event {
+            match event {
                 Event::Stop => break,
-                Event::Reread(settings) => match *settings {
-                    Ok(settings) => self.control.apply(settings).await.err().map(|error| error.to_string()),
-                    Err(failure) => Some(failure),
-                },
-            };
-            if let Some(failure) = failure {
-                tracing::error!("the new config is not taken, the old one stays in force: {failure}");
-                self.shared.health.update(|condition| condition.config_error = Some(failure));
+                Event::Reread(read) => self.control.take(*read).await,
             }
         }
         drain(&mut self.control, &self.shared).await;

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use pipelines::yaml::{Lookup, Problems};
 use sha2::{Digest as _, Sha256};
@@ -24,6 +25,9 @@ pub enum ReadError {
     #[error("{0}")]
     Config(#[from] Problems),
 }
+
+/// Reader that several have.
+pub type SharedReader = Arc<Mutex<ConfigReader>>;
 
 /// Device, number, length, and time of the last change of a file, in seconds and nanoseconds.
 type Mark = [i64; 5];
@@ -47,6 +51,11 @@ impl ConfigReader {
     /// Names of what it reads, for a person.
     pub fn names(&self) -> String {
         self.sources.names()
+    }
+
+    /// Places that it reads.
+    pub fn sources(&self) -> &ConfigSources {
+        &self.sources
     }
 
     /// Reads the config.
@@ -78,6 +87,12 @@ impl ConfigReader {
         let sources = self.sources.read(|name| std::env::var(name).ok())?;
         sources.iter().for_each(|source| digest.borrow_mut().update(&source.text));
         Ok(config::load(&sources, lookup)?)
+    }
+
+    /// Has the next looks read it again, whatever it says: something else was put in force than what was read here last.
+    pub fn forget(&mut self) {
+        self.digest = [0; 32];
+        self.files.values_mut().for_each(|[read, _]| *read = Some([-1; 5]));
     }
 
     /// Reads the config if its files are others than at the last time; nothing if they are not, if they change still, or if they
@@ -175,6 +190,17 @@ service: { pipelines: { metrics: { receivers: [otlp], exporters: [otlp] } } }
         assert!(reader.read_changed().is_none(), "once");
         mount.put("third", "200MiB\n", &TEXT.replace("metrics:", "metrics/new:"));
         assert!((0..3).all(|_| reader.read_changed().is_none()), "it says the same");
+    }
+
+    #[test]
+    fn what_was_read_besides_is_read_again_also_where_it_says_what_it_said_before() {
+        let mount = Mount::new("200MiB\n", TEXT);
+        let mut reader = mount.reader();
+        let first = reader.read().expect("settings");
+        reader.forget();
+        let again = (0..2).find_map(|_| reader.read_changed()).expect("it is read").expect("settings");
+        assert_eq!(first.digest, again.digest);
+        assert!((0..3).all(|_| reader.read_changed().is_none()), "once");
     }
 
     #[test]

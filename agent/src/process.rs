@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::{App, BootError, BoundAddresses, Event};
 use crate::config::{self, ConfigSources, Settings};
-use crate::config_reader::{ConfigReader, ReadError};
+use crate::config_reader::{ConfigReader, ReadError, SharedReader};
 use crate::delivery_ledger::DeliveryLedger;
 use crate::ledger::last_words;
 
@@ -108,17 +108,21 @@ async fn serve(
     settings: Settings,
     watching: bool,
 ) -> Result<Arc<DeliveryLedger>, Failure> {
+    let reader = Arc::new(Mutex::new(reader));
     let mut events = Events {
         hangup: signal(SignalKind::hangup())?,
         terminate: signal(SignalKind::terminate())?,
         look: watching.then(look),
-        reader: Arc::new(Mutex::new(reader)),
+        reader: Arc::clone(&reader),
         reading: None,
     };
     if let Some(dir) = &settings.data_dir {
         last_words::keep(dir);
     }
-    let app = App::build(settings).await?;
+    let mut app = App::build(settings).await?;
+    if watching {
+        app = app.watching(reader);
+    }
     announce(&app.listening()?)?;
     let ledger = Arc::clone(&app.shared().delivery_ledger);
     app.run(async || events.next().await).await;
@@ -134,7 +138,7 @@ struct Events {
     terminate: Signal,
     /// Clock of the looks at the files; nothing where they are read on a signal alone.
     look: Option<Interval>,
-    reader: Arc<Mutex<ConfigReader>>,
+    reader: SharedReader,
     /// Reading of the config that is under way.
     reading: Option<Reading>,
 }

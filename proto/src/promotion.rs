@@ -6,5 +6,7 @@
 
 /// Begin of the error of a promotion that was compared with another pipeline than the one of the agent's file.
 pub const OTHER_BASELINE: &str = "another baseline: ";
+/// Attribute of an agent's description, `true` where the pipeline of its file was changed while a pushed one is in its place.
+pub const OVERRIDE_PENDING: &str = "phoenix.local_override_pending";
 /// The most pipelines that an offer names; a fleet of more kinds names none to agents that were not compared themselves.
 pub const MAX_COMPARED: usize = 64;

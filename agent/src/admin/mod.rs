@@ -238,6 +238,7 @@ impl Admin {
             storage: self.destinations.storage().into_iter().map(storage_values).collect(),
             held_left: condition.held_left.into_iter().map(|left| (left.pipeline, left.points)).collect(),
             config_refused: condition.config_error.is_some(),
+            local_override_pending: condition.local_override_pending,
         }
     }
 }

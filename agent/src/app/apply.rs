@@ -16,6 +16,7 @@ use super::listeners::Listeners;
 use super::{BootError, remote};
 use crate::admin::Admin;
 use crate::config::Settings;
+use crate::config_reader::SharedReader;
 use crate::deliver::{
     BatchRule, BatchRules, Destination, Exporter, ExporterError, ExporterSettings, VariantStates,
 };
@@ -35,6 +36,8 @@ pub struct Controller {
     pub(super) ledger: Ledger,
     pub(super) trial: Option<Trial>,
     pub(super) settings: Option<Arc<Settings>>,
+    /// Reader that looks at the files; nothing where they are read on a signal alone.
+    pub(super) reader: Option<SharedReader>,
     /// Pipeline in charge.
     pub(super) baseline: Option<Plan>,
     /// Place of the one preview that may run.
@@ -55,6 +58,7 @@ impl Controller {
             ledger,
             trial: None,
             settings: None,
+            reader: None,
             baseline: None,
             previews: Arc::new(Semaphore::new(1)),
             routes: Routes::default(),
@@ -154,6 +158,7 @@ impl Controller {
     ) {
         let entry = self.ledger.entry();
         let baseline = intent.digests.baseline.map(|digest| digest.to_string()).unwrap_or_default();
+        let local_override_pending = self.is_override_pending(&baseline, settings);
         let mut saved = self.take_saved();
         let mut not_persisted = Vec::new();
         let storages = self.storages(settings);
@@ -195,13 +200,16 @@ impl Controller {
             baseline,
             pipeline: settings.experiments_on().map(str::to_owned),
             refuses: remote::refuses(settings),
+            local_override_pending,
         });
         not_persisted.iter().for_each(|what| tracing::warn!("answered for, and on no disk: {what}"));
         self.shared.health.update(|condition| condition.not_persisted = not_persisted);
         let trouble = self.ledger.trouble().map(str::to_owned);
         self.shared.health.update(|condition| condition.data_dir = trouble);
-        let overridden = entry.pushed.is_some() && entry.config != settings.digest;
-        self.shared.health.update(|condition| condition.local_override_pending = overridden);
+        if local_override_pending {
+            tracing::warn!("the pipeline of the file is another, and what was pushed runs in its place");
+        }
+        self.shared.health.update(|condition| condition.local_override_pending = local_override_pending);
     }
 
     /// States of stages that a process before left on disk, by pipeline. They are good for the first generation of a process:

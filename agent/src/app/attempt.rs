@@ -32,7 +32,7 @@ impl Controller {
         settings: &Settings,
     ) -> Result<(), BootError> {
         let before = self.ledger.standing();
-        self.ledger.begin_attempt(number, &intent.digests, &settings.digest, body)?;
+        self.ledger.begin_attempt(number, &intent.digests, &self.replaced(settings), body)?;
         // Not on a thread that serves: what is warmed is somebody's program.
         let aside = intent.clone();
         let warmed = tokio::task::spawn_blocking(move || engine::warm(&aside, engine::now())).await;

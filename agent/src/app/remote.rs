@@ -106,21 +106,28 @@ impl Controller {
     /// # Errors
     /// Why not; what was in force still is.
     async fn push(&mut self, body: String, compared_with: &[String]) -> Result<(), BootError> {
+        if !compared_with.is_empty() {
+            self.read_now().await;
+        }
         let Some(settings) = self.settings.clone() else { return Ok(()) };
         let (number, intent) = compiled(body.clone(), Arc::clone(&settings)).await?;
         let content = Content::of(&intent.digests);
-        self.ledger.admit(number, &body, &content)?;
-        if self.ledger.entry().pushed.as_deref() == Some(&body) {
+        let admitted = self.ledger.admit(number, &body, &content);
+        if admitted.is_ok() && self.ledger.entry().pushed.as_deref() == Some(&body) {
             return Ok(());
         }
+        // Told first: a file that was only just read may have taken the number.
         if let Some(refused) = self.for_another(&intent, compared_with, &settings) {
-            self.end_experiment(number, &settings).await?;
+            if admitted.is_ok() {
+                self.end_experiment(number, &settings).await?;
+            }
             return Err(refused.into());
         }
+        admitted?;
         // What the node's owner wrote is theirs to try; it is where every rollback ends.
         let own = intent.experiment.is_none() && intent.digests.baseline == settings.intent.digests.baseline;
         if own || self.ledger.is_proven(&content) {
-            self.ledger.commit_pushed(number, &intent.digests, &settings.digest, &body)?;
+            self.ledger.commit_pushed(number, &intent.digests, &self.replaced(&settings), &body)?;
         } else {
             self.attempt((number, &intent), &body, &settings).await?;
         }

@@ -9,6 +9,7 @@ use proto::opamp::{
     AgentToServer, AnyValue, ComponentHealth, CustomCapabilities, CustomMessage, EffectiveConfig, KeyValue,
     RemoteConfigStatus, RemoteConfigStatuses, any_value::Value,
 };
+use proto::promotion::OVERRIDE_PENDING;
 use proto::{preview, quarantine};
 
 use super::{ActiveGeneration, Identity};
@@ -209,6 +210,7 @@ fn description(identity: &Identity, in_force: &ActiveGeneration) -> AgentDescrip
     let surroundings: Vec<_> = identity.attributes.iter().filter(|(name, _)| !own(name)).collect();
     let pipeline = in_force.pipeline.iter().map(|name| ("phoenix.pipeline".to_owned(), name.clone()));
     let node = identity.node.iter().map(|node| ("phoenix.node".to_owned(), node.clone()));
+    let edited = in_force.local_override_pending.then(|| (OVERRIDE_PENDING.to_owned(), "true".to_owned()));
     AgentDescription {
         identifying_attributes: vec![
             attribute("service.name".into(), "io.phoenix.agent".into()),
@@ -221,6 +223,7 @@ fn description(identity: &Identity, in_force: &ActiveGeneration) -> AgentDescrip
             .chain(labels)
             .chain(pipeline)
             .chain(node)
+            .chain(edited)
             .chain(surroundings.into_iter().map(|(name, value)| (name.clone(), value.clone())))
             .map(|(name, value)| attribute(name, value))
             .collect(),

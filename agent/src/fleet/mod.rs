@@ -97,6 +97,8 @@ pub struct ActiveGeneration {
     pub pipeline: Option<String>,
     /// True if the node's owner wants nothing that is pushed: `phoenix.experiments` is `refuse`.
     pub refuses: bool,
+    /// True if the file's pipeline was changed while the pushed one is in its place.
+    pub local_override_pending: bool,
 }
 
 /// Shared state of both channels.

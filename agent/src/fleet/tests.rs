@@ -90,6 +90,19 @@ fn an_agent_whose_owner_wants_nothing_pushed_says_so_and_does_not_claim_to_take_
 }
 
 #[test]
+fn a_change_of_the_file_below_what_was_pushed_is_told_while_it_is_there() {
+    let mut encoder = StateEncoder::new("");
+    let mut says = |local_override_pending: bool| {
+        let state =
+            state(&ActiveGeneration { local_override_pending, ..ActiveGeneration::default() }, "body");
+        let message = read(&encoder.changes(&state).expect("it is another description"));
+        let described = message.agent_description.expect("a description").non_identifying_attributes;
+        described.iter().any(|attribute| attribute.key == "phoenix.local_override_pending")
+    };
+    assert_eq!([false, true, false].map(&mut says), [false, true, false]);
+}
+
+#[test]
 fn an_agent_tells_its_node_and_surroundings_beside_its_own_names_which_nobody_else_gives() {
     let in_force =
         ActiveGeneration { pipeline: Some("metrics/host".to_owned()), ..ActiveGeneration::default() };

@@ -10,6 +10,8 @@ use super::file;
 use crate::generation::Digests;
 
 const VERSION: u32 = 1;
+/// Begin of what a pushed generation keeps of the file.
+const REPLACING: &str = "pipeline:";
 /// File of the committed generation.
 const FILE: &str = "ledger.json";
 
@@ -27,7 +29,7 @@ pub struct Entry {
     pub candidate: String,
     /// Digest of the split and of what is measured; empty without an experiment.
     pub split: String,
-    /// SHA-256 of the config text it came from.
+    /// SHA-256 of the config text it came from; of a pushed one, [`Self::replacing`].
     pub config: String,
     /// Name of the agent where a host has no name of its own.
     pub agent_uid: String,
@@ -48,6 +50,20 @@ impl Entry {
 }
 
 impl Entry {
+    /// What a pushed generation keeps of the file: the digest `own` of the pipeline of it that it takes the place of.
+    pub fn replacing(own: &str) -> String {
+        format!("{REPLACING}{own}")
+    }
+
+    /// Tells whether a pushed generation has taken the place of this pipeline of the file. Releases before kept the digest `text`
+    /// of the whole file.
+    pub fn has_replaced(&self, own: &str, text: &str) -> bool {
+        match self.config.strip_prefix(REPLACING) {
+            Some(replaced) => replaced == own,
+            None => self.config == text,
+        }
+    }
+
     /// A generation of this agent. `config` is the digest of the file's text, `pushed` the body if one was pushed.
     pub fn new(
         (generation, agent_uid): (u64, &str),

@@ -37,6 +37,20 @@ fn the_same_content_keeps_its_number_over_a_restart_and_another_gets_the_next() 
 }
 
 #[test]
+fn what_a_pushed_generation_has_replaced_of_the_file_is_known_over_a_restart_and_from_a_release_before() {
+    let dir = tempfile::tempdir().expect("dir");
+    let mut ledger = open(Some(dir.path()));
+    ledger.commit_pushed(1, &digests("a"), &Entry::replacing("own"), "body 1").expect("commit");
+    drop(ledger);
+    let mut ledger = open(Some(dir.path()));
+    let entry = ledger.entry();
+    assert!(entry.has_replaced("own", "the text of now") && !entry.has_replaced("other", "the text of now"));
+    ledger.commit_pushed(2, &digests("a"), "the text of then", "body 2").expect("commit");
+    assert!(ledger.entry().has_replaced("any", "the text of then"));
+    assert!(!ledger.entry().has_replaced("any", "the text of now"));
+}
+
+#[test]
 fn refuses_what_would_give_a_number_two_meanings() {
     let mut ledger = open(None);
     assert!(matches!(ledger.commit(0, &digests("a"), ""), Err(LedgerError::Invalid)));

@@ -106,7 +106,7 @@ pub struct Condition {
     /// [`CONNECTED`], or why there is no session with the control plane; nothing where there is to be none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub control_plane: Option<String>,
-    /// True if the file's pipelines changed while a pushed generation is in force.
+    /// True if the file's pipeline was changed while a pushed one is in its place.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub local_override_pending: bool,
     /// Pipelines of the agent's file, by their ids.

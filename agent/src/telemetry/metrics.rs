@@ -58,6 +58,7 @@ pub struct Metrics {
     budget_limit: Gauge,
     generation: Gauge,
     config_taken: Gauge,
+    local_override_pending: Gauge,
     fleet_connected: Gauge,
     fleet_turned_away: Counter,
     reports_waiting: Gauge,
@@ -91,6 +92,8 @@ pub struct GaugeValues {
     pub held_left: Vec<(String, u64)>,
     /// True if the config that was read last was not taken.
     pub config_refused: bool,
+    /// True if the file's pipeline was changed while a pushed one is in its place.
+    pub local_override_pending: bool,
 }
 
 /// Values of a queue on disk.
@@ -153,6 +156,8 @@ impl Metrics {
         r.register("phoenix_generation", "The generation in charge", m.generation.clone());
         let help = "Whether the config that was read last was taken; else the one before is in force";
         r.register("phoenix_config_last_reload_successful", help, m.config_taken.clone());
+        let help = "Whether the pipeline of the file was changed while a pushed one is in its place";
+        r.register("phoenix_local_override_pending", help, m.local_override_pending.clone());
         let help = "Whether there is a session with the control plane";
         r.register("phoenix_fleet_connected", help, m.fleet_connected.clone());
         let help = "Attempts to reach the control plane that something turned away without its proof";
@@ -318,6 +323,7 @@ impl Metrics {
         self.budget_limit.set(values.budget.1 as i64);
         self.generation.set(values.generation as i64);
         self.config_taken.set(i64::from(!values.config_refused));
+        self.local_override_pending.set(i64::from(values.local_override_pending));
         self.fleet_connected.set(i64::from(values.connected));
         let (waiting, dropped, rejected) = values.reports;
         self.reports_waiting.set(waiting as i64);
