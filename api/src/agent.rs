@@ -52,6 +52,10 @@ pub struct Agent {
     /// The hash of the config it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effective_hash: Option<String>,
+    /// True if the pipeline of its file was changed while a pushed one is in its place: the change is in force only once nothing
+    /// is pushed to it any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub local_override_pending: bool,
     /// True if nothing is pushed to it and it is in no experiment: its own config says `phoenix.experiments: refuse`, it cannot
     /// run a generation, or it has no credential of its own.
     pub refuses_configs: bool,

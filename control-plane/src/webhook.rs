@@ -22,7 +22,7 @@ pub const ANCHOR: &str = "audit.anchor";
 pub const ALL: &str = "*";
 
 /// Events that a webhook may be told.
-pub const EVENTS: [&str; 26] = [
+pub const EVENTS: [&str; 28] = [
     "experiment.create",
     "experiment.replace",
     "experiment.schedule",
@@ -40,6 +40,8 @@ pub const EVENTS: [&str; 26] = [
     "experiment.conclude",
     "experiment.judge",
     "experiment.promote",
+    "experiment.refused",
+    "experiment.taken",
     "experiment.rollback",
     "experiment.fail",
     "experiment.cancel",

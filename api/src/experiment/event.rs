@@ -16,8 +16,8 @@ pub struct Event {
     pub at: Timestamp,
     /// Kind: `create`, `start`, `applied`, `advance`, `verdict`, `pause`, `resume`, `stop`, `conclude`, `promote`,
     /// `rollback`, `fail`, `cancel`, `approve`, `baseline`: agents' baselines were changed or are
-    /// back, `wave`: a step that is new to agents of a version is offered to more, or `refused`: an agent does not take what was
-    /// promoted.
+    /// back, `wave`: a step that is new to agents of a version is offered to more, `refused`: an agent does not take what was
+    /// promoted, or `taken`: one that had refused it has taken it.
     pub kind: String,
     /// More of it.
     #[schema(value_type = Object)]

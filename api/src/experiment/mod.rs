@@ -32,7 +32,7 @@ pub use policy::{AtEnd, Policy};
 pub use promote::Promote;
 pub use results::{AgentResults, Results, ResultsBy, ResultsMerge, ResultsRow};
 pub use signal::{CloneExperiment, SendSignal, Signal, SignalKind, Start};
-pub use status::{AgentStatus, Criteria, NotPromoted, Status};
+pub use status::{AgentStatus, Criteria, NotPromoted, Promotion, Status};
 pub use verdict::{Answer, Basis, Criterion, Effect, Reason, Verb, Verdict};
 
 /// An experiment.

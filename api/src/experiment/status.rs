@@ -39,6 +39,24 @@ pub struct Status {
     /// Agents that have refused what was promoted, a hundred at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_promoted: Vec<NotPromoted>,
+    /// How far its promotion has come, if it was promoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<Promotion>,
+}
+
+/// How far what was promoted has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Promotion {
+    /// Number of agents that have taken it.
+    pub on: u32,
+    /// Number of agents that it is for.
+    pub of: u32,
+    /// Number of those that have refused it.
+    pub refused: u32,
+    /// Number of those that have neither taken nor refused it, and are not connected.
+    pub away: u32,
+    /// All of it, in a sentence.
+    pub sentence: String,
 }
 
 /// Agent that has refused what was promoted: it runs what it ran without.

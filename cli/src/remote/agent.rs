@@ -83,6 +83,11 @@ const HISTORY: [Column<AgentGeneration>; 7] = [
 const CONFLICT: &str = "conflict    the agent that was replaced is there still: nothing that either reports counts. Stop one of them, or \
                         give each a host.id of its own in OTEL_RESOURCE_ATTRIBUTES";
 
+/// Sentence about an agent whose file was changed below what it was pushed.
+const OVERRIDDEN: &str = "override    the pipeline of its file was changed, and what it was pushed runs in its place: the change is not in \
+                          force. Roll back what was promoted (`phoenix experiment rollback`) or deployed (`phoenix deployment rollback`), or put \
+                          the earlier pipeline back in the file";
+
 /// Sentence about an agent without a credential of its own.
 const VISITOR: &str =
     "credential  none of its own: it came by a token over OpAMP, is heard, and nothing is pushed to it";
@@ -106,6 +111,9 @@ fn one(answer: &Value, show: Show) -> anyhow::Result<()> {
     }
     if agent.node_conflict_at.is_some() {
         line(CONFLICT)?;
+    }
+    if agent.local_override_pending {
+        line(OVERRIDDEN)?;
     }
     if !agent.own_credential {
         line(VISITOR)?;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use api::{Criterion, Outcome, Phase, Status};
+use api::{Criterion, NotPromoted, Outcome, Phase, Promotion, Status};
 use client::{Client, Error};
 use serde::Deserialize as _;
 
@@ -18,13 +18,15 @@ const BETWEEN: Duration = Duration::from_secs(2);
 /// Time for which the control plane may not be reached.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Exit codes: 0 in favor of the candidate, 1 against it, 2 for anything else.
+/// Exit codes: 0 in favor of the candidate, 1 against it, 3 if not all agents run it that it was promoted for, 2 for anything else.
 #[derive(clap::Args)]
 #[command(after_help = "Exit codes:
   0  the candidate was promoted, or would be (an experiment that only observes)
   1  the candidate was rolled back, or would not be promoted
   2  nothing was found out: it ended inconclusive or not measured, it could not be applied, it was cancelled, it is not decided
-     within --timeout, or the command itself failed")]
+     within --timeout, or the command itself failed
+  3  the candidate was promoted, and not on all agents: some have refused it, or have not taken it within --timeout. Agents that
+     are not connected take it when they come back, and are only named")]
 pub struct Args {
     /// File of YAML or JSON, as for `phoenix apply`, with one experiment; may be given several times
     #[arg(short, long = "file", value_name = "FILE", required = true)]
@@ -47,6 +49,7 @@ pub async fn run(args: &Args) -> ExitCode {
         Ok(Decision::Favor) => ExitCode::SUCCESS,
         Ok(Decision::Against) => ExitCode::from(1),
         Ok(Decision::None) => ExitCode::from(2),
+        Ok(Decision::Partly) => ExitCode::from(3),
         Err(error) => output::failed(&error, ExitCode::from(2)),
     }
 }
@@ -57,16 +60,24 @@ enum Decision {
     Favor,
     Against,
     None,
+    /// It was promoted, and not all agents that are there run it.
+    Partly,
 }
 
 impl Decision {
     fn of(status: &Status) -> Self {
         match status.outcome {
+            Some(Outcome::Promoted) if !status.not_promoted.is_empty() || !is_settled(status) => Self::Partly,
             Some(Outcome::Promoted | Outcome::WouldPromote) => Self::Favor,
             Some(Outcome::RolledBack | Outcome::WouldNot) => Self::Against,
             Some(Outcome::Inconclusive | Outcome::NotMeasured) | None => Self::None,
         }
     }
+}
+
+/// Tells whether every agent that is connected has taken or refused what was promoted, if anything was.
+fn is_settled(status: &Status) -> bool {
+    status.promotion.as_ref().is_none_or(|Promotion { on, of, refused, away, .. }| on + refused + away >= *of)
 }
 
 async fn decide(args: &Args, client: &Client) -> anyhow::Result<Decision> {
@@ -97,7 +108,8 @@ async fn decide(args: &Args, client: &Client) -> anyhow::Result<Decision> {
     Ok(Decision::of(&status))
 }
 
-/// Waits until an experiment is over, so long at most. Tells on standard error where it is.
+/// Waits until an experiment is over, and what it has promoted has come to the agents, so long at most. Tells on standard error
+/// where it is.
 async fn wait(path: &str, timeout: Duration, client: &Client) -> anyhow::Result<Status> {
     let began = Instant::now();
     let (mut heard, mut place) = (began, None);
@@ -106,13 +118,14 @@ async fn wait(path: &str, timeout: Duration, client: &Client) -> anyhow::Result<
             Ok(answer) => {
                 heard = Instant::now();
                 let status = Status::deserialize(&answer).context("the answer is not as expected")?;
-                if status.phase.is_over() || began.elapsed() >= timeout {
+                if status.phase.is_over() && is_settled(&status) || began.elapsed() >= timeout {
                     return Ok(status);
                 }
-                let now = (status.phase, status.step);
+                let now = (status.phase, status.step, status.promotion.map(|promotion| promotion.sentence));
                 if place.as_ref() != Some(&now) {
-                    let (phase, step) = &now;
-                    output::note(&format!("{phase} {}", step.as_deref().unwrap_or_default()))?;
+                    let (phase, step, promotion) = &now;
+                    let more = step.as_deref().or(promotion.as_deref()).unwrap_or_default();
+                    output::note(&format!("{phase} {more}"))?;
                     place = Some(now);
                 }
             }
@@ -128,6 +141,9 @@ async fn wait(path: &str, timeout: Duration, client: &Client) -> anyhow::Result<
 /// Headline of a status.
 fn headline(status: &Status) -> String {
     match (status.outcome, status.phase) {
+        _ if Decision::of(status) == Decision::Partly => {
+            "the candidate was promoted, and not on all agents".to_owned()
+        }
         (Some(Outcome::Promoted), _) => "the candidate was promoted".to_owned(),
         (Some(Outcome::RolledBack), _) => "the candidate was rolled back".to_owned(),
         (Some(Outcome::Inconclusive), _) => "nothing was found out; the baseline stays".to_owned(),
@@ -149,6 +165,15 @@ fn headline(status: &Status) -> String {
 /// A comment about a status.
 fn markdown(name: &str, status: &Status) -> String {
     let mut text = format!("### Phoenix: {} — {}\n\n", escaped(name), headline(status));
+    if let Some(promotion) = &status.promotion {
+        text.push_str(&format!("{}\n\n", escaped(&promotion.sentence)));
+    }
+    for NotPromoted { host, reason, .. } in &status.not_promoted {
+        text.push_str(&format!("- Not promoted on {}: {}\n", escaped(host), escaped(reason)));
+    }
+    if !status.not_promoted.is_empty() {
+        text.push('\n');
+    }
     for reason in &status.reasons {
         text.push_str(&format!("{}\n\n", escaped(&reason.sentence)));
     }
@@ -205,6 +230,7 @@ mod tests {
             since: None,
             agents: Vec::new(),
             not_promoted: Vec::new(),
+            promotion: None,
             horizon: None,
             verdict: None,
             reasons: Vec::new(),
@@ -224,6 +250,39 @@ mod tests {
         assert!(
             headline(&status(Phase::Running, None)).contains("not decided yet: the experiment is running")
         );
+    }
+
+    #[test]
+    fn a_promotion_that_agents_refuse_or_have_not_taken_is_told_and_has_an_exit_code_of_its_own() {
+        let promotion = |on, refused, away| {
+            let sentence = format!("Promoted on {on} of 3 agents; refused on node_2.");
+            Promotion { on, of: 3, refused, away, sentence }
+        };
+        let promoted = |promotion, not_promoted| Status {
+            promotion,
+            not_promoted,
+            ..status(Phase::Completed, Some(Outcome::Promoted))
+        };
+        let refused = || {
+            let (host, reason) = ("node_2".to_owned(), "another baseline".to_owned());
+            vec![NotPromoted { uid: Uuid::nil(), host, reason }]
+        };
+        for (promotion, not_promoted, decision) in [
+            (Some(promotion(3, 0, 0)), Vec::new(), Decision::Favor),
+            (Some(promotion(2, 0, 1)), Vec::new(), Decision::Favor),
+            (Some(promotion(2, 0, 0)), Vec::new(), Decision::Partly),
+            (Some(promotion(2, 1, 0)), refused(), Decision::Partly),
+            (None, refused(), Decision::Partly),
+            (None, Vec::new(), Decision::Favor),
+        ] {
+            let status = promoted(promotion, not_promoted);
+            assert_eq!(Decision::of(&status), decision, "{status:?}");
+            let partly = markdown("e", &status).contains("the candidate was promoted, and not on all agents");
+            assert_eq!(partly, decision == Decision::Partly);
+        }
+        let text = markdown("e", &promoted(Some(promotion(2, 1, 0)), refused()));
+        let told = "Promoted on 2 of 3 agents; refused on node\\_2.\n\n- Not promoted on node\\_2: another baseline\n\n";
+        assert!(text.contains(told), "{text}");
     }
 
     #[test]

@@ -36,7 +36,7 @@ const STATUS: [Column<Status>; 6] = [
     ("delivers", |status| cell(status.observe_only.then_some("nothing of the candidate: it only observes"))),
     ("step", |status| cell(status.step.as_ref())),
     ("since", |status| cell(status.since.as_ref())),
-    ("verdict", |status| cell(status.verdict.as_ref().map(|verdict| verdict.verb))),
+    ("verdict", verdict),
 ];
 
 const AGENTS: [Column<AgentStatus>; 9] = [
@@ -216,6 +216,16 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
     one(&client.call(Method::POST, &which.path(verb), None).await?, show)
 }
 
+/// Verb of the last verdict. One of before the end says nothing of what is now.
+fn verdict(status: &Status) -> String {
+    let verb = cell(status.verdict.as_ref().map(|verdict| verdict.verb));
+    if status.phase.is_over() && !verb.is_empty() {
+        format!("{verb}, the last before it ended")
+    } else {
+        verb
+    }
+}
+
 fn list(answer: &Value, show: Show) -> anyhow::Result<()> {
     let Some(page) = show.read::<Page<Experiment>>(answer)? else { return Ok(()) };
     table(&page.items, &COLUMNS)?;
@@ -242,9 +252,11 @@ fn status(answer: &Value, show: Show) -> anyhow::Result<()> {
     let Some(status) = show.read::<Status>(answer)? else { return Ok(()) };
     fields(&status, &STATUS)?;
     frozen(status.frozen.as_ref())?;
-    explain::not_promoted(&status)?;
-    if let Some(verdict) = &status.verdict {
-        reasons(&verdict.reasons)?;
+    explain::promotion(&status)?;
+    match &status.verdict {
+        _ if status.phase.is_over() => reasons(&status.reasons)?,
+        Some(verdict) => reasons(&verdict.reasons)?,
+        None => {}
     }
     table(&status.agents, &AGENTS)
 }

@@ -33,18 +33,21 @@ pub fn show(answer: &Value, show: Show) -> anyhow::Result<()> {
     if is_by_hand(status.outcome, verdict.verb) {
         line("         A person promoted it; the verdict is what the evidence said last.")?;
     }
-    not_promoted(&status)?;
+    promotion(&status)?;
     for sentence in &verdict.basis.sentences {
         line(&format!("         {sentence}"))?;
     }
     criteria(verdict, status.observe_only)
 }
 
-/// Prints the agents that do not run what was promoted.
+/// Prints how far a promotion has come, and the agents that do not run what was promoted.
 ///
 /// # Errors
 /// When standard output is gone.
-pub fn not_promoted(status: &Status) -> anyhow::Result<()> {
+pub fn promotion(status: &Status) -> anyhow::Result<()> {
+    if let Some(promotion) = &status.promotion {
+        line(&format!("         {}", promotion.sentence))?;
+    }
     let mut all = status.not_promoted.iter();
     all.try_for_each(|agent| line(&format!("         Not promoted on {}: {}", agent.host, agent.reason)))
 }

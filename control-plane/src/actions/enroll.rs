@@ -311,6 +311,7 @@ async fn admit(
         health: None,
         offered_hash: None,
         effective_hash: None,
+        local_override_pending: false,
         refuses_configs: false,
         own_credential: true,
         settings_status: None,

@@ -226,6 +226,7 @@ fn agent(
         health: None,
         offered_hash: None,
         effective_hash: None,
+        local_override_pending: false,
         refuses_configs: true,
         own_credential: false,
         settings_status: None,

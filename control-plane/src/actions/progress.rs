@@ -1,12 +1,12 @@
 //! Progress of an experiment: the agents of its step, and the last horizon of each.
 
+use super::promoted::{Promoted, promoted};
 use crate::clock::UnixMillis;
 use crate::evidence::{Moment, evidence};
 use crate::experiment::{AgentEvidence, Figures, Outcome, State};
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::experiments::Experiment;
-use crate::store::generations::{self, NotPromoted};
 use crate::store::sessions;
 
 /// See the module.
@@ -18,12 +18,9 @@ pub struct Progress {
     pub horizon: Option<Figures>,
     /// Begin of the step, or of the collecting of the last horizon.
     pub since: Option<UnixMillis>,
-    /// Agents that have refused what was promoted, a hundred at most.
-    pub not_promoted: Vec<NotPromoted>,
+    /// How far its promotion has come, if it was promoted.
+    pub promoted: Option<Promoted>,
 }
-
-/// The most agents that are named of those that have refused what was promoted.
-const NAMED: u32 = 100;
 
 /// Looks at an experiment.
 ///
@@ -57,14 +54,13 @@ pub async fn progress(state: &AppState, experiment: &Experiment) -> Result<Progr
         sessions::connected(&mut *state.store.read(experiment.tenant_id).await?, experiment.tenant_id)
             .await?;
     let connected = |agent: &AgentEvidence| connected.contains(&agent.uid);
-    let of = (experiment.tenant_id, experiment.id);
-    let not_promoted = match experiment.state.outcome() {
+    let promoted = match experiment.state.outcome() {
         Some(Outcome::Promoted) => {
             let mut reader = state.store.read(experiment.tenant_id).await?;
-            generations::not_promoted(&mut reader, of, NAMED).await?
+            Some(promoted(&mut reader, experiment).await?)
         }
-        _ => Vec::new(),
+        _ => None,
     };
     let agents = agents.into_iter().map(|agent| (connected(&agent), agent)).map(|(on, agent)| (agent, on));
-    Ok(Progress { agents: agents.collect(), horizon, since, not_promoted })
+    Ok(Progress { agents: agents.collect(), horizon, since, promoted })
 }

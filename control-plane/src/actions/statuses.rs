@@ -16,7 +16,7 @@ use crate::id::{AgentUid, TenantId};
 use crate::state::AppState;
 use crate::store::generations::Status;
 use crate::store::statuses::{
-    self, Became, ConfigStatus, Heard, Known, News, Said, SettingsStatus, StatusUpdate,
+    self, Became, ConfigStatus, Heard, Known, News, Runs, Said, SettingsStatus, StatusUpdate,
 };
 use crate::store::{StoreError, Tx, arrivals, experiments, nodes};
 
@@ -94,7 +94,7 @@ async fn write(
     let became: Vec<Became> = became.into_values().collect();
     let news = statuses::became(&mut tx, tenant, &became, now).await?;
     changed |= !news.is_empty();
-    let refused = note_refused(&mut tx, (tenant, now), &said, &became, &news).await?;
+    let answered = note_answers(&mut tx, (tenant, now), &said, &became, &news).await?;
     let kept: Vec<_> = said.iter().map(|(uid, said)| (*uid, heard[uid], said)).collect();
     statuses::keep(&mut tx, (tenant, &state.replica.id), &kept).await?;
     tx.commit().await?;
@@ -102,7 +102,7 @@ async fn write(
         state.hub.wake_analyze();
         state.hub.wake_push();
     }
-    if refused {
+    if answered {
         state.hub.happened();
     }
     for gone in uids.iter().filter(|uid| !said.contains_key(uid)) {
@@ -113,40 +113,62 @@ async fn write(
     Ok(said.into_iter().map(|(uid, said)| (uid, known(said))).collect())
 }
 
-/// Notes as events which agents do not take what experiments have promoted; tells whether there are any.
-async fn note_refused(
+/// Notes as events which agents do not take what experiments have promoted, and which take it after all; tells whether there are
+/// any.
+async fn note_answers(
     tx: &mut Tx,
     (tenant, now): (TenantId, UnixMillis),
     said: &HashMap<AgentUid, Said>,
     became: &[Became],
     news: &[News],
 ) -> Result<bool, StoreError> {
-    let mut by_experiment: BTreeMap<ExperimentId, Vec<AgentUid>> = BTreeMap::new();
-    for News { agent, not_promoted } in news {
-        if let Some(experiment) = not_promoted {
-            by_experiment.entry(*experiment).or_default().push(*agent);
+    let host = |uid: &AgentUid| said.get(uid).map(|said| said.host.clone()).filter(|host| !host.is_empty());
+    let named = |agents: &[AgentUid]| {
+        agents.iter().take(NAMED).map(|uid| host(uid).unwrap_or_else(|| uid.to_string())).collect()
+    };
+    let told = |uid: &AgentUid| became.iter().find(|one| one.agent == *uid)?.error.clone();
+    let refused = by_experiment(news, |news| news.not_promoted);
+    let refused = refused.into_iter().map(|(of, agents)| {
+        let why = agents.iter().find_map(told).unwrap_or_default();
+        (of, "refused", not_taken(agents.len(), &why), agents)
+    });
+    let taken = by_experiment(news, |news| news.taken);
+    let taken = taken.into_iter().map(|(of, agents)| (of, "taken", taken_now(agents.len()), agents));
+    let mut any = false;
+    for (experiment, kind, sentence, agents) in refused.chain(taken) {
+        let reasons = [Reason::new("audit", "promotion", sentence).about(named(&agents), Vec::new())];
+        let detail = json!({ "agents": agents.len(), "reasons": reasons });
+        experiments::happened(tx, tenant, experiment, (now, kind, &detail)).await?;
+        any = true;
+    }
+    Ok(any)
+}
+
+fn by_experiment(
+    news: &[News],
+    of: impl Fn(&News) -> Option<ExperimentId>,
+) -> BTreeMap<ExperimentId, Vec<AgentUid>> {
+    let mut all: BTreeMap<ExperimentId, Vec<AgentUid>> = BTreeMap::new();
+    for one in news {
+        of(one).into_iter().for_each(|experiment| all.entry(experiment).or_default().push(one.agent));
+    }
+    all
+}
+
+fn not_taken(agents: usize, why: &str) -> String {
+    match agents {
+        1 => format!("An agent does not take what was promoted: {why}"),
+        many => {
+            format!("{many} agents do not take what was promoted, one of them for this reason: {why}")
         }
     }
-    for (experiment, agents) in &by_experiment {
-        let told = |uid: &AgentUid| became.iter().find(|one| one.agent == *uid)?.error.clone();
-        let why = agents.iter().find_map(told).unwrap_or_default();
-        let host =
-            |uid: &AgentUid| said.get(uid).map(|said| said.host.clone()).filter(|host| !host.is_empty());
-        let named = agents.iter().take(NAMED).map(|uid| host(uid).unwrap_or_else(|| uid.to_string()));
-        let sentence = format!(
-            "{} not take what was promoted{}: {why}",
-            if agents.len() == 1 {
-                "An agent does".to_owned()
-            } else {
-                format!("{} agents do", agents.len())
-            },
-            if agents.len() == 1 { "" } else { ", one of them for this reason" },
-        );
-        let reasons = [Reason::new("audit", "promotion", sentence).about(named.collect(), Vec::new())];
-        let detail = json!({ "agents": agents.len(), "reasons": reasons });
-        experiments::happened(tx, tenant, *experiment, (now, "refused", &detail)).await?;
+}
+
+fn taken_now(agents: usize) -> String {
+    match agents {
+        1 => "An agent that had refused what was promoted has taken it now.".to_owned(),
+        many => format!("{many} agents that had refused what was promoted have taken it now."),
     }
-    Ok(!by_experiment.is_empty())
 }
 
 /// Takes in what one message says; tells whether it changes what the reconcilers know.
@@ -177,6 +199,11 @@ async fn take_in(
     }
     if let Some(applied) = news.config.as_ref().filter(|config| config.status == Status::Applied) {
         said.effective_hash = Some(applied.hash.clone());
+    }
+    match &news.runs {
+        Some(Runs::Own) => said.effective_hash = None,
+        Some(Runs::Pushed(hash)) => said.effective_hash = Some(hash.clone()),
+        None => {}
     }
     if let Some(files) = &news.files {
         arrivals::runs(tx, tenant, uid, files).await?;

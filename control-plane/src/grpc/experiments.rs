@@ -99,7 +99,7 @@ fn status(
     progress: Progress,
     GetExperimentStatusRequest { page_size, page_token, .. }: &GetExperimentStatusRequest,
 ) -> Result<ExperimentStatus, Refusal> {
-    let Progress { mut agents, horizon, since, not_promoted } = progress;
+    let Progress { mut agents, horizon, since, promoted } = progress;
     let (size, after) = (page::size(*page_size)?, page::after(page_token)?);
     agents.sort_unstable_by_key(|(agent, _)| agent.uid);
     agents.retain(|(agent, _)| after.is_none_or(|after| agent.uid > after));
@@ -117,6 +117,7 @@ fn status(
         horizon: horizon.as_ref().map(figures),
         verdict: experiment.verdict.map(verdict),
         reasons: shown.reasons,
-        not_promoted: not_promoted.into_iter().map(convert::not_promoted).collect(),
+        not_promoted: promoted.iter().flat_map(|all| &all.not_promoted).map(convert::not_promoted).collect(),
+        promotion: promoted.map(convert::promotion),
     })
 }

@@ -34,7 +34,7 @@ use crate::store::sessions::{self, Member};
 use crate::store::{Connection, StoreError};
 use compared::Compared;
 use contents::Contents;
-use plan::{Plan, Plans, Wanted, is_for, plain};
+use plan::{Plan, Plans, Wanted, plain};
 
 /// What an agent is to run.
 enum Goal {
@@ -86,7 +86,7 @@ async fn changed(state: &AppState, reader: &mut Connection) -> Result<Changes, S
         let latest = latest.remove(&(tenant, member.uid));
         let since = frozen.get(&tenant);
         let restored = |since: &UnixMillis| {
-            deployments.iter().any(|(one, _)| one.created_at >= *since && is_for(&member, one))
+            deployments.iter().any(|(one, _)| one.created_at >= *since && one.is_for(&member))
         };
         let restored = since.is_some_and(restored);
         told.push(Told { member, latest, goal, restored });

@@ -56,6 +56,7 @@ impl From<agents::Agent> for Agent {
             health,
             offered_hash: agent.offered_hash,
             effective_hash: agent.effective_hash,
+            local_override_pending: agent.local_override_pending,
             refuses_configs: agent.refuses_configs,
             own_credential: agent.own_credential,
             connection_settings: agent

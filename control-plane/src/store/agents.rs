@@ -50,6 +50,8 @@ pub struct Agent {
     pub offered_hash: Option<String>,
     /// The hash of the config it runs.
     pub effective_hash: Option<String>,
+    /// True if the pipeline of its file was changed while a pushed one is in its place.
+    pub local_override_pending: bool,
     /// True if nothing is pushed to it: its owner wants nothing, it takes no generations, or it has no credential of its own.
     pub refuses_configs: bool,
     /// False if it came by a token over OpAMP and has not used a credential of its own yet.
@@ -378,6 +380,7 @@ pub(super) fn agent(row: &Row) -> Result<Agent, StoreError> {
         health: health.map(serde_json::from_str).transpose().map_err(strange)?,
         offered_hash: row.try_get("offered_hash")?,
         effective_hash: row.try_get("effective_hash")?,
+        local_override_pending: row.try_get("local_override_pending")?,
         refuses_configs: takes_nothing(row)?,
         own_credential: row.try_get("own_credential")?,
         settings_status: row.try_get("settings_status")?,

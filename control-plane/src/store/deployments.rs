@@ -1,9 +1,11 @@
 //! Pipeline that a selector of agents runs outside experiments.
 
+use super::sessions::Member;
 use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
 use crate::id::TenantId;
+use crate::labels::PIPELINE;
 use crate::selector::Selector;
 
 crate::id! {
@@ -30,6 +32,16 @@ pub struct Deployment {
     pub created_at: UnixMillis,
     /// Author of the version, as `user/id`, `api-key/id` or `control-plane`.
     pub created_by: String,
+}
+
+impl Deployment {
+    /// Tells whether it is for an agent.
+    #[must_use]
+    pub fn is_for(&self, member: &Member) -> bool {
+        let (own, wanted) = (member.attributes.get(PIPELINE), self.pipeline.as_deref());
+        let other = own.zip(wanted).is_some_and(|(own, wanted)| own != wanted);
+        !other && self.selector.matches(&member.labels, &member.attributes)
+    }
 }
 
 fn read(row: &Row) -> Result<Deployment, StoreError> {

@@ -51,17 +51,6 @@ pub struct Told {
     pub applied_at: Option<UnixMillis>,
 }
 
-/// Agent that has refused what was promoted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotPromoted {
-    /// The agent.
-    pub uid: AgentUid,
-    /// Name of its host; its uid where it has not said so.
-    pub host: String,
-    /// The reason that it gives.
-    pub reason: String,
-}
-
 /// Outcome of a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -242,32 +231,34 @@ pub async fn offers(
     Ok(first.zip(last).map(|(first, last)| [first, last]))
 }
 
-/// Agents whose last generation is an experiment's promotion that they have refused, with the reason: `limit` at most.
+/// Answer of an agent to what an experiment has promoted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// Its last outcome on the agent.
+    pub status: Status,
+    /// Reason for which the agent has refused it.
+    pub error: Option<String>,
+}
+
+/// Answers of all agents that were told to run what an experiment has promoted.
 ///
 /// # Errors
 /// The store's.
-pub async fn not_promoted(
+pub async fn answers(
     connection: &mut Connection,
     (tenant, experiment): (TenantId, ExperimentId),
-    limit: u32,
-) -> Result<Vec<NotPromoted>, StoreError> {
+) -> Result<HashMap<AgentUid, Answered>, StoreError> {
     let rows = query(
-        "SELECT told.agent_uid, agents.host, told.error FROM agent_generations AS told
-         JOIN agents ON agents.tenant_id = told.tenant_id AND agents.uid = told.agent_uid
-         WHERE told.tenant_id = $1 AND told.experiment_id = $2 AND told.step IS NULL AND told.status = 'failed'
+        "SELECT told.agent_uid, told.status, told.error FROM agent_generations AS told
+         WHERE told.tenant_id = $1 AND told.experiment_id = $2 AND told.step IS NULL
              AND told.generation = (SELECT MAX(generation) FROM agent_generations AS last
-                 WHERE last.tenant_id = told.tenant_id AND last.agent_uid = told.agent_uid)
-         ORDER BY told.agent_uid LIMIT $3",
+                 WHERE last.tenant_id = told.tenant_id AND last.agent_uid = told.agent_uid
+                     AND last.experiment_id = told.experiment_id AND last.step IS NULL)",
     );
-    let rows = rows.bind(tenant).bind(experiment).bind(limit).fetch_all(connection).await?;
+    let rows = rows.bind(tenant).bind(experiment).fetch_all(connection).await?;
     let read = |row: &Row| {
-        let (uid, host): (AgentUid, Option<String>) = (row.try_get("agent_uid")?, row.try_get("host")?);
-        let reason: Option<String> = row.try_get("error")?;
-        Ok(NotPromoted {
-            uid,
-            host: host.filter(|host| !host.is_empty()).unwrap_or_else(|| uid.to_string()),
-            reason: reason.unwrap_or_else(|| "it does not say why".to_owned()),
-        })
+        let status = Status::read(row.try_get("status")?)?;
+        Ok((row.try_get("agent_uid")?, Answered { status, error: row.try_get("error")? }))
     };
     rows.iter().map(read).collect()
 }

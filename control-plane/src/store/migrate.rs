@@ -77,6 +77,7 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     35 "compared_with" "0035_compared_with",
     36 "previews" "0036_previews",
     37 "requests_done" "0037_requests_done",
+    38 "promotions" "0038_promotions",
 };
 
 /// PostgreSQL's. Its first has all that SQLite's first fifteen have.
@@ -103,6 +104,7 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     35 "compared_with" "0035_compared_with",
     36 "previews" "0036_previews",
     37 "requests_done" "0037_requests_done",
+    38 "promotions" "0038_promotions",
 };
 
 /// One migration and whether the database has it.

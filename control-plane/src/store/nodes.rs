@@ -58,7 +58,7 @@ pub async fn take_over(
         "UPDATE agents SET instance_uid = $3, labels = $4, host = $5, version = $6, credential_id = $7,
                 credential_hash = $8, replaced_at = $9, status = 'enrolled', replica = NULL, credential_used_at = NULL,
                 archived_at = NULL, conflict_at = NULL, generation = NULL, candidate_cut = NULL, health = NULL,
-                effective_hash = NULL, lifting = NULL
+                effective_hash = NULL, lifting = NULL, local_override_pending = FALSE
          WHERE tenant_id = $1 AND uid = $2",
     )
     .bind(tenant)

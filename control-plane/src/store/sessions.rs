@@ -25,6 +25,8 @@ pub struct Described {
     pub generation: Option<i64>,
     /// Digest of the plan in charge, in hexadecimal.
     pub baseline_digest: Option<String>,
+    /// True if the pipeline of its file was changed while a pushed one is in its place.
+    pub local_override_pending: bool,
     /// True if its owner wants nothing that is pushed.
     pub refuses_configs: bool,
     /// Identity of its node.

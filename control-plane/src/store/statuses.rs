@@ -24,6 +24,8 @@ pub struct StatusUpdate {
     pub health: Option<Health>,
     /// State of the config that it was last offered.
     pub config: Option<ConfigStatus>,
+    /// What it runs of what it was pushed.
+    pub runs: Option<Runs>,
     /// True if it can run a generation.
     pub takes_generations: Option<bool>,
     /// What it runs, if it is not what it was pushed: files by name, JSON.
@@ -36,9 +38,9 @@ impl StatusUpdate {
     /// Tells whether it says nothing but that its agent is there.
     #[must_use]
     pub fn is_silent(&self) -> bool {
-        let Self { described, version, health, config, takes_generations, files, settings } = self;
+        let Self { described, version, health, config, runs, takes_generations, files, settings } = self;
         let none = described.is_none() && version.is_none() && health.is_none() && config.is_none();
-        none && takes_generations.is_none() && files.is_none() && settings.is_none()
+        none && runs.is_none() && takes_generations.is_none() && files.is_none() && settings.is_none()
     }
 }
 
@@ -60,6 +62,15 @@ pub struct Health {
     pub shown: Value,
     /// Error for which the candidate was cut out, if it was.
     pub candidate_cut: Option<String>,
+}
+
+/// What an agent runs of what it was pushed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// Nothing: its own file.
+    Own,
+    /// The config of this hash, in hexadecimal.
+    Pushed(String),
 }
 
 /// State of a config that an agent was offered.
@@ -90,6 +101,8 @@ pub struct Said {
     pub generation: Option<i64>,
     /// Digest of the plan in charge.
     pub baseline_digest: Option<String>,
+    /// True if the pipeline of its file was changed while a pushed one is in its place.
+    pub local_override_pending: bool,
     /// Reason for which it cut the candidate out.
     pub candidate_cut: Option<String>,
     /// Attributes of its surroundings, JSON.
@@ -124,6 +137,7 @@ impl Said {
         self.boot_id.clone_from(&described.boot_id);
         self.generation = described.generation;
         self.baseline_digest.clone_from(&described.baseline_digest);
+        self.local_override_pending = described.local_override_pending;
         Ok(moved || turned || rebased)
     }
 
@@ -149,6 +163,7 @@ fn said(row: &Row) -> Result<(AgentUid, Said), StoreError> {
         boot_id: row.try_get("boot_id")?,
         generation: row.try_get("generation")?,
         baseline_digest: row.try_get("baseline_digest")?,
+        local_override_pending: row.try_get("local_override_pending")?,
         candidate_cut: row.try_get("candidate_cut")?,
         attributes: row.try_get("attributes")?,
         refuses_configs: row.try_get("refuses_configs")?,
@@ -185,7 +200,7 @@ pub async fn of(
     for part in parts(agents) {
         let sql = format!(
             "SELECT uid, version, health, effective_hash, host, boot_id, generation, baseline_digest, candidate_cut, attributes,
-                 refuses_configs, takes_generations, node, offered_hash, lifting
+                 refuses_configs, takes_generations, node, offered_hash, lifting, local_override_pending
              FROM agents WHERE tenant_id = $1 AND uid IN {}",
             values(1, part.len(), 2)
         );
@@ -215,9 +230,9 @@ pub async fn keep(
                  version = said.column3, health = said.column4, effective_hash = said.column5, host = said.column6,
                  boot_id = said.column7, generation = said.column8, baseline_digest = said.column9,
                  candidate_cut = said.column10, attributes = said.column11, refuses_configs = said.column12,
-                 takes_generations = said.column13
+                 takes_generations = said.column13, local_override_pending = said.column14
              FROM (VALUES {}) AS said WHERE agents.tenant_id = $1 AND agents.uid = said.column1",
-            values(part.len(), 13, 4)
+            values(part.len(), 14, 4)
         );
         let mut keeping = query(AssertSqlSafe(sql)).bind(tenant).bind(CONNECTED).bind(replica);
         for (agent, heard, said) in part {
@@ -234,7 +249,8 @@ pub async fn keep(
                 .bind(&said.candidate_cut)
                 .bind(&said.attributes)
                 .bind(said.refuses_configs)
-                .bind(said.takes_generations);
+                .bind(said.takes_generations)
+                .bind(said.local_override_pending);
         }
         keeping.execute(tx).await?;
     }
@@ -285,6 +301,8 @@ pub struct News {
     pub agent: AgentUid,
     /// The experiment of which it is no step, but the promotion that the agent has refused.
     pub not_promoted: Option<ExperimentId>,
+    /// The experiment of which it is the promotion that the agent has taken, after it had refused it.
+    pub taken: Option<ExperimentId>,
 }
 
 /// Records outcomes of generations, one of each; a hash that was never offered changes nothing. Those that are news.
@@ -305,7 +323,13 @@ pub async fn became(
              FROM (VALUES {}) AS said
              WHERE tenant_id = $1 AND agent_uid = said.column1 AND config_hash = said.column2
                  AND (status <> said.column3 OR COALESCE(error, '') <> COALESCE(said.column4, ''))
-             RETURNING agent_uid, CASE WHEN step IS NULL AND status = 'failed' THEN experiment_id END AS not_promoted",
+             RETURNING agent_uid, CASE WHEN step IS NULL AND status = 'failed' THEN experiment_id END AS not_promoted,
+                 CASE WHEN step IS NULL AND status = 'applied' AND EXISTS (
+                     SELECT 1 FROM agent_generations AS before
+                     WHERE before.tenant_id = agent_generations.tenant_id AND before.agent_uid = agent_generations.agent_uid
+                         AND before.experiment_id = agent_generations.experiment_id AND before.step IS NULL
+                         AND before.status = 'failed' AND before.generation < agent_generations.generation)
+                 THEN experiment_id END AS taken",
             values(part.len(), 4, 3)
         );
         let mut recording = query(AssertSqlSafe(sql)).bind(tenant).bind(now);
@@ -313,8 +337,8 @@ pub async fn became(
             recording = recording.bind(*agent).bind(hash).bind(status.name()).bind(error);
         }
         for row in recording.fetch_all(tx).await? {
-            changed
-                .push(News { agent: row.try_get("agent_uid")?, not_promoted: row.try_get("not_promoted")? });
+            let (not_promoted, taken) = (row.try_get("not_promoted")?, row.try_get("taken")?);
+            changed.push(News { agent: row.try_get("agent_uid")?, not_promoted, taken });
         }
     }
     Ok(changed)

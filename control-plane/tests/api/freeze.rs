@@ -26,7 +26,7 @@ async fn act(server: &Server, token: &str, path: &str) -> super::server::Answer 
 }
 
 /// An experiment that an agent runs, at its first step.
-async fn running(server: &Server, token: &str, name: &str, agent: &mut Agent<'_>) {
+pub async fn running(server: &Server, token: &str, name: &str, agent: &mut Agent<'_>) {
     let made = server.post(EXPERIMENTS, token, asked(json!({ "name": name }))).await;
     assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
     let begun = act(server, token, &format!("{name}/start")).await;
@@ -36,7 +36,13 @@ async fn running(server: &Server, token: &str, name: &str, agent: &mut Agent<'_>
 }
 
 /// Asks for the status of an experiment until it is so.
-async fn until(server: &Server, token: &str, name: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+pub async fn until(
+    server: &Server,
+    token: &str,
+    name: &str,
+    what: &str,
+    is: impl Fn(&Value) -> bool,
+) -> Value {
     soon(what, async {
         loop {
             let shown = server.get(&format!("{EXPERIMENTS}/{name}/status"), token).await.body;

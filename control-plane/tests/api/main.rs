@@ -31,6 +31,7 @@ mod postgres;
 mod postgres_server;
 mod previews;
 mod process;
+mod promotions;
 mod replicas;
 mod reports;
 mod results;

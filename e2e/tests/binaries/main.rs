@@ -29,6 +29,7 @@ mod observe_only;
 mod patch;
 mod pipelines;
 mod previews;
+mod promotions;
 mod quarantine;
 mod queue_age;
 mod rebased;

@@ -9,7 +9,7 @@ use e2e::served::{GOOD, Loop, PATIENCE, experiment};
 use serde_json::{Value, json};
 
 /// A node's file with a filter that its owner adds.
-fn filtered(config: &str) -> String {
+pub fn filtered(config: &str) -> String {
     let filter =
         "processors: { filter/cpu: { metrics: { datapoint: ['metric.name == \"process.cpu.time\"'] } } }\n";
     format!(
@@ -108,8 +108,16 @@ async fn a_promotion_is_not_taken_where_the_file_has_changed_since_the_last_word
     // The experiment is over on it, and the pipeline of its file runs alone.
     let report = agent.report().await?;
     assert!(report.ended, "{report:#?}");
+    let path = "/api/v1/agents/node-2/generations";
+    let told = fleet.control_plane.call("GET", path, None).await?.1;
+    let told = told["items"].as_array().expect("generations");
+    assert!(
+        told.len() > 1 && told.iter().all(|one| one["in_force"] == false),
+        "it runs its own file: {told:#?}"
+    );
     for what in ["explain", "status"] {
         let text = person.ok(&["experiment", what, &id]).await?;
+        assert!(text.contains("Promoted on 1 of 2 agents; refused on node-2."), "{text}");
         assert!(text.contains(&format!("Not promoted on node-2: {reason}")), "{text}");
     }
     let all = events(fleet.control_plane.listening.rest, &id, fleet.control_plane.token()).await?;
@@ -131,6 +139,16 @@ async fn a_promotion_is_not_taken_where_the_file_has_changed_since_the_last_word
         })
         .await;
     }
+    let told = eventually("it is told", PATIENCE, || async {
+        let all = events(fleet.control_plane.listening.rest, &id, fleet.control_plane.token()).await.ok()?;
+        all.into_iter().find(|event| event["kind"] == "taken")
+    })
+    .await;
+    assert_eq!(told["detail"]["reasons"][0]["hosts"], json!(["node-2"]), "{told:#}");
+    let text = person.ok(&["experiment", "status", &id]).await?;
+    assert!(text.contains("Promoted on 2 of 2 agents.") && !text.contains("Not promoted"), "{text}");
+    // What was found before it was forced is no state of now.
+    assert!(text.contains("the last before it ended") && text.contains("forced it, though"), "{text}");
     agent.terminate().await?;
     Ok(())
 }

@@ -1,16 +1,18 @@
 //! News that a message has of its agent, in our own words.
 
+use proto::generation::{KEY, MEDIA_TYPE, config_hash};
 use proto::opamp::{
     AgentCapabilities, AgentDescription, AgentToServer, ComponentHealth, ConnectionSettingsStatuses,
-    KeyValue, RemoteConfigStatuses, any_value::Value,
+    EffectiveConfig, KeyValue, RemoteConfigStatuses, any_value::Value,
 };
+use proto::promotion::OVERRIDE_PENDING;
 use proto::quarantine;
 
 use crate::labels::{Attributes, PIPELINE};
 use crate::store::arrivals::FAILED;
 use crate::store::generations::Status;
 use crate::store::sessions::{Described, QUARANTINED};
-use crate::store::statuses::{ConfigStatus, Health, SettingsStatus, StatusUpdate};
+use crate::store::statuses::{ConfigStatus, Health, Runs, SettingsStatus, StatusUpdate};
 
 /// The sub-component that a candidate is, in an agent's health.
 const CANDIDATE: &str = "candidate";
@@ -49,6 +51,7 @@ pub fn status_update(message: &AgentToServer, own_credential: bool) -> StatusUpd
             boot_id: attribute("phoenix.boot_id"),
             generation: attribute("phoenix.generation").and_then(|text| text.parse().ok()),
             baseline_digest: attribute("phoenix.baseline.digest"),
+            local_override_pending: attribute(OVERRIDE_PENDING).as_deref() == Some("true"),
             refuses_configs: attribute("phoenix.experiments").as_deref() == Some("refuse"),
             // One that names no node is none to compare with.
             node: attribute(NODE).filter(|_| own_credential).and_then(|text| text.parse().ok()),
@@ -65,6 +68,7 @@ pub fn status_update(message: &AgentToServer, own_credential: bool) -> StatusUpd
         let error = Some(clipped(&status.error_message)).filter(|text| !text.is_empty());
         update.config = became(status.status()).map(|status| ConfigStatus { hash, status, error });
     }
+    update.runs = message.effective_config.as_ref().filter(|_| own_credential).and_then(runs);
     update.settings = message.connection_settings_status.as_ref().map(|status| SettingsStatus {
         hash: hex::encode(&status.last_connection_settings_hash),
         status: match status.status() {
@@ -76,6 +80,16 @@ pub fn status_update(message: &AgentToServer, own_credential: bool) -> StatusUpd
         error: Some(clipped(&status.error_message)).filter(|text| !text.is_empty()),
     });
     update
+}
+
+/// What an agent runs of what it was pushed; nothing of one that runs files of a Collector.
+fn runs(config: &EffectiveConfig) -> Option<Runs> {
+    let files = &config.config_map.as_ref()?.config_map;
+    if files.is_empty() {
+        return Some(Runs::Own);
+    }
+    let file = files.get(KEY).filter(|file| file.content_type == MEDIA_TYPE)?;
+    Some(Runs::Pushed(hex::encode(config_hash(&file.body))))
 }
 
 fn attribute(description: &AgentDescription, name: &str) -> Option<String> {

@@ -2,10 +2,9 @@
 
 use proto::v1;
 
-use crate::actions::{AgentFindings, Drift};
+use crate::actions::{AgentFindings, Drift, NotPromoted, Promoted};
 use crate::clock::UnixMillis;
 use crate::experiment::{AgentEvidence, Figures};
-use crate::store::generations::NotPromoted;
 
 /// An agent of a step, and whether it is connected.
 pub(in super::super) fn agent((from, connected): &(AgentEvidence, bool)) -> v1::AgentStatus {
@@ -24,9 +23,15 @@ pub(in super::super) fn agent((from, connected): &(AgentEvidence, bool)) -> v1::
 }
 
 /// An agent that has refused what was promoted.
-pub(in super::super) fn not_promoted(from: NotPromoted) -> v1::NotPromoted {
+pub(in super::super) fn not_promoted(from: &NotPromoted) -> v1::NotPromoted {
     let NotPromoted { uid, host, reason } = from;
-    v1::NotPromoted { uid: uid.to_string(), host, reason }
+    v1::NotPromoted { uid: uid.to_string(), host: host.clone(), reason: reason.clone() }
+}
+
+/// How far a promotion has come.
+pub(in super::super) fn promotion(from: Promoted) -> v1::Promotion {
+    let Promoted { on, of, refused, away, sentence, .. } = from;
+    v1::Promotion { on, of, refused, away, sentence }
 }
 
 /// Sums over agents.

@@ -13,7 +13,7 @@ use crate::auth::Actor;
 use crate::refusal::Refusal;
 
 pub(super) use experiment::{event, verdict};
-pub(super) use found::{agent, figures, not_promoted};
+pub(super) use found::{agent, figures, not_promoted, promotion};
 pub(super) use spec::asked;
 pub(super) use template::{parameters, problem, template};
 

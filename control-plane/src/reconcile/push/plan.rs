@@ -10,7 +10,6 @@ use super::contents::{self, Contents};
 use crate::experiment::wave::Content;
 use crate::experiment::{ExperimentId, Run};
 use crate::id::{AgentUid, TenantId};
-use crate::labels::PIPELINE;
 use crate::store::deployments::{Deployment, DeploymentId};
 use crate::store::experiments::Experiment;
 use crate::store::sessions::Member;
@@ -69,7 +68,7 @@ impl<'a> Plans<'a> {
                 && experiment.spec.selector.matches(&member.labels, &member.attributes)
         };
         let deployed = deployments.iter().rev().filter(|(one, _)| one.config.is_some());
-        let deployed = deployed.map(|(one, digest)| (one, digest)).find(|(one, _)| is_for(member, one));
+        let deployed = deployed.map(|(one, digest)| (one, digest)).find(|(one, _)| one.is_for(member));
         let promoted = deployed.and_then(|(one, _)| one.experiment_id);
         let in_charge = deployed.map(|(_, digest)| digest.as_str());
         let deployment = deployed.map(|(one, _)| (one.id, one.version));
@@ -135,13 +134,6 @@ pub fn taken(salt: &str, run: &Run) -> HashSet<AgentUid> {
     ranked.sort_unstable();
     let number = (u64::from(run.step.weight_bp()) * ranked.len() as u64).div_ceil(10_000) as usize;
     ranked.into_iter().take(number).map(|(_, uid)| uid).collect()
-}
-
-/// Tells whether a deployment is for an agent.
-pub fn is_for(member: &Member, one: &Deployment) -> bool {
-    let (own, wanted) = (member.attributes.get(PIPELINE), one.pipeline.as_deref());
-    let other = own.zip(wanted).is_some_and(|(own, wanted)| own != wanted);
-    !other && one.selector.matches(&member.labels, &member.attributes)
 }
 
 /// A generation without an experiment.

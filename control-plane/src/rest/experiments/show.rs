@@ -1,16 +1,15 @@
 //! Experiments, statuses and results as they are shown.
 
 use api::{
-    AgentResults, AgentStatus, Criteria, Experiment, NotPromoted, Results, ResultsBy, ResultsMerge,
-    ResultsRow, Status,
+    AgentResults, AgentStatus, Criteria, Experiment, NotPromoted, Promotion, Results, ResultsBy,
+    ResultsMerge, ResultsRow, Status,
 };
 
 use super::{AppState, Refusal, Stored};
 use crate::actions::rows::{self, By};
-use crate::actions::{self, AgentFindings, Progress};
+use crate::actions::{self, AgentFindings, Progress, Promoted};
 use crate::clock::UnixMillis;
 use crate::experiment::{AgentEvidence, Figures};
-use crate::store::generations;
 use crate::store::merges::Grain;
 
 impl From<Stored> for Experiment {
@@ -59,7 +58,7 @@ fn reasons(experiment: &Stored) -> Vec<api::Reason> {
 /// The store's.
 pub async fn status(state: &AppState, experiment: &Stored) -> Result<Status, Refusal> {
     let run = experiment.state.run();
-    let Progress { agents, horizon, since, not_promoted } = actions::progress(state, experiment).await?;
+    let Progress { agents, horizon, since, promoted } = actions::progress(state, experiment).await?;
     Ok(Status {
         id: experiment.id.0,
         phase: experiment.state.phase().into(),
@@ -73,7 +72,8 @@ pub async fn status(state: &AppState, experiment: &Stored) -> Result<Status, Ref
         verdict: experiment.verdict.clone().map(Into::into),
         reasons: reasons(experiment),
         frozen: experiment.frozen.clone().map(Into::into),
-        not_promoted: not_promoted.into_iter().map(NotPromoted::from).collect(),
+        not_promoted: promoted.iter().flat_map(|all| &all.not_promoted).map(NotPromoted::from).collect(),
+        promotion: promoted.map(Promotion::from),
     })
 }
 
@@ -110,9 +110,15 @@ fn agent((agent, connected): (AgentEvidence, bool)) -> AgentStatus {
     }
 }
 
-impl From<generations::NotPromoted> for NotPromoted {
-    fn from(generations::NotPromoted { uid, host, reason }: generations::NotPromoted) -> Self {
-        Self { uid: uid.into(), host, reason }
+impl From<&actions::NotPromoted> for NotPromoted {
+    fn from(actions::NotPromoted { uid, host, reason }: &actions::NotPromoted) -> Self {
+        Self { uid: (*uid).into(), host: host.clone(), reason: reason.clone() }
+    }
+}
+
+impl From<Promoted> for Promotion {
+    fn from(Promoted { on, of, refused, away, sentence, .. }: Promoted) -> Self {
+        Self { on, of, refused, away, sentence }
     }
 }
 

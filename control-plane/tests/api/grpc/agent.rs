@@ -8,7 +8,8 @@ use prost::Message as _;
 use proto::Findings;
 use proto::generation::{Generation, KEY};
 use proto::opamp::{
-    AgentRemoteConfig, AgentToServer, RemoteConfigStatus, RemoteConfigStatuses, ServerToAgent,
+    AgentDescription, AgentRemoteConfig, AgentToServer, AnyValue, EffectiveConfig, KeyValue,
+    RemoteConfigStatus, RemoteConfigStatuses, ServerToAgent, any_value::Value,
 };
 use proto::v1::report_service_client::ReportServiceClient;
 use proto::v1::{ReportAck, ReportKey, ReportRequest, ReportStatus};
@@ -20,6 +21,11 @@ use uuid::Uuid;
 
 use crate::server::{Server, exchange};
 
+/// Attribute that has the digest of the pipeline in charge.
+pub const BASELINE: &str = "phoenix.baseline.digest";
+/// Digest of the pipeline of its file.
+pub const OWN: &str = "0wn";
+
 /// That it takes configs.
 const CAPABILITIES: u64 = 2;
 
@@ -28,6 +34,10 @@ pub struct Agent<'a> {
     pub uid: Uuid,
     credential: String,
     offered: Option<AgentRemoteConfig>,
+    /// What it says of itself, by the attributes' names.
+    pub says: Vec<(&'static str, String)>,
+    /// What it says of what it was offered last while it waits for something new.
+    waits: RemoteConfigStatuses,
 }
 
 impl<'a> Agent<'a> {
@@ -45,18 +55,31 @@ impl<'a> Agent<'a> {
         let enrolled = server.fleet("/v1/enroll", token["token"].as_str().unwrap(), body).await;
         assert_eq!(enrolled.status, StatusCode::CREATED, "{enrolled:?}");
         let credential = enrolled.body["token"].as_str().unwrap().to_owned();
-        Self { server, uid, credential, offered: None }
+        let says = vec![(BASELINE, OWN.to_owned())];
+        Self { server, uid, credential, offered: None, says, waits: RemoteConfigStatuses::Applied }
     }
 
     /// Asks what to run, until it is offered something new, and says that it runs it.
     pub async fn apply(&mut self) {
+        self.is_offered_anew().await;
+        self.waits = RemoteConfigStatuses::Applied;
+        self.say(RemoteConfigStatuses::Applied).await;
+    }
+
+    async fn is_offered_anew(&mut self) {
         let before = self.offered.clone();
         while self.offered == before {
-            if let Some(offer) = self.say(RemoteConfigStatuses::Applied).await {
+            if let Some(offer) = self.say(self.waits).await {
                 self.offered = Some(offer);
             }
         }
-        self.say(RemoteConfigStatuses::Applied).await;
+    }
+
+    /// Asks what to run, until it is offered something new, and says that it does not run it, but its own file.
+    pub async fn refuse(&mut self, why: &str) {
+        self.is_offered_anew().await;
+        self.waits = RemoteConfigStatuses::Unset;
+        self.answer(RemoteConfigStatuses::Failed, why).await;
     }
 
     /// What it was offered last.
@@ -70,16 +93,31 @@ impl<'a> Agent<'a> {
         self.say(RemoteConfigStatuses::Unset).await.is_some()
     }
 
-    async fn say(&self, status: RemoteConfigStatuses) -> Option<AgentRemoteConfig> {
+    pub async fn say(&self, status: RemoteConfigStatuses) -> Option<AgentRemoteConfig> {
+        self.answer(status, "").await
+    }
+
+    async fn answer(&self, status: RemoteConfigStatuses, error: &str) -> Option<AgentRemoteConfig> {
         let hash = self.offered.as_ref().map(|offered| offered.config_hash.clone());
+        let runs = self.offered.as_ref().filter(|_| status == RemoteConfigStatuses::Applied);
+        let config_map = runs.and_then(|offered| offered.config.clone()).unwrap_or_default();
         let status = RemoteConfigStatus {
             last_remote_config_hash: hash.unwrap_or_default(),
             status: status.into(),
-            ..RemoteConfigStatus::default()
+            error_message: error.to_owned(),
+        };
+        let said = |(name, value): &(&str, String)| KeyValue {
+            key: (*name).to_owned(),
+            value: Some(AnyValue { value: Some(Value::StringValue(value.clone())) }),
         };
         let message = AgentToServer {
             instance_uid: self.uid.as_bytes().to_vec(),
             capabilities: CAPABILITIES,
+            agent_description: Some(AgentDescription {
+                non_identifying_attributes: self.says.iter().map(said).collect(),
+                ..AgentDescription::default()
+            }),
+            effective_config: Some(EffectiveConfig { config_map: Some(config_map) }),
             remote_config_status: Some(status),
             ..AgentToServer::default()
         };

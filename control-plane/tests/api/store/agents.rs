@@ -41,6 +41,7 @@ fn agent(number: u8, env: &str) -> Agent {
         health: None,
         offered_hash: None,
         effective_hash: None,
+        local_override_pending: false,
         refuses_configs: false,
         own_credential: true,
         settings_status: None,
@@ -104,6 +105,7 @@ async fn what_an_agent_says_is_kept_with_what_others_say(store: &Store) {
         assert_eq!((said.version.as_str(), said.host.as_str()), ("1.0", format!("host-{number}").as_str()));
         said.version = format!("{number}.0");
         said.effective_hash = Some("hash".to_owned());
+        said.local_override_pending = number == 2;
         said.health(&health);
         said.generation = Some(6 + i64::from(number));
         all.push(said);
@@ -121,6 +123,7 @@ async fn what_an_agent_says_is_kept_with_what_others_say(store: &Store) {
             version: format!("{number}.0"),
             health: Some(health.clone()),
             effective_hash: Some("hash".to_owned()),
+            local_override_pending: number == 2,
             ..agent(number, if number == 2 { "prod" } else { "test" })
         };
         assert_eq!(agents::get(&mut tx, ONE, uid(number)).await.unwrap().unwrap(), expected);

@@ -48,6 +48,7 @@ pub async fn under_way(store: &Store) -> (Tx, ExperimentId) {
             health: None,
             offered_hash: None,
             effective_hash: None,
+            local_override_pending: false,
             refuses_configs: false,
             own_credential: true,
             settings_status: None,

@@ -1,0 +1,88 @@
+//! Promotions: what they are compared with where nothing was measured, and how far they have come.
+
+use control_plane::reconcile::push;
+use hyper::StatusCode;
+use proto::opamp::RemoteConfigStatuses;
+use proto::promotion::{OTHER_BASELINE, OVERRIDE_PENDING};
+use serde_json::{Value, json};
+
+use super::freeze::{running, until};
+use super::grpc::agent::{Agent, BASELINE, OWN};
+use super::server::{Answer, Server};
+
+const PATH: &str = "/api/v1/experiments/e";
+
+async fn promote(server: &Server, admin: &str) -> Answer {
+    let forced = json!({ "force": true, "reason": "I say so" });
+    server.post(&format!("{PATH}/promote"), admin, forced).await
+}
+
+async fn promotion(server: &Server, admin: &str) -> Value {
+    server.get(&format!("{PATH}/status"), admin).await.body["promotion"].clone()
+}
+
+async fn generations(server: &Server, admin: &str) -> Vec<Value> {
+    let told = server.get("/api/v1/agents/h1/generations", admin).await.body;
+    told["items"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_promotion_says_on_which_agents_it_is_refused_and_when_it_is_taken_after_all() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let mut agent = Agent::enroll(&server, &admin).await;
+    running(&server, &admin, "e", &mut agent).await;
+    assert_eq!(promotion(&server, &admin).await, json!(null));
+    assert_eq!(promote(&server, &admin).await.status, StatusCode::OK);
+    let waits = promotion(&server, &admin).await;
+    assert_eq!((&waits["on"], &waits["of"], &waits["refused"]), (&json!(0), &json!(1), &json!(0)));
+    assert!(waits["sentence"].as_str().unwrap().starts_with("Promoted on 0 of 1 agent; not taken yet on h1"));
+
+    push::once(&server.state).await.unwrap();
+    agent.says = vec![(BASELINE, "0ther".to_owned())];
+    agent.refuse(&format!("{OTHER_BASELINE}the file has 0ther now")).await;
+    let told = until(&server, &admin, "e", "refused", |shown| shown["promotion"]["refused"] == 1).await;
+    assert_eq!(told["promotion"]["sentence"], "Promoted on 0 of 1 agent; refused on h1.");
+    assert_eq!(told["not_promoted"][0]["reason"], format!("{OTHER_BASELINE}the file has 0ther now"));
+    let all = generations(&server, &admin).await;
+    assert!(
+        all.len() > 1 && all.iter().all(|one| one["in_force"] == false),
+        "it runs its own file: {all:#?}"
+    );
+    push::once(&server.state).await.unwrap();
+    assert_eq!(generations(&server, &admin).await.len(), all.len(), "nothing is offered again");
+
+    agent.says = vec![(BASELINE, OWN.to_owned())];
+    agent.say(RemoteConfigStatuses::Unset).await;
+    push::once(&server.state).await.unwrap();
+    agent.apply().await;
+    let told = promotion(&server, &admin).await;
+    assert_eq!(told["sentence"], "Promoted on 1 of 1 agent.");
+    let events = server.get(&format!("{PATH}/events"), &admin).await.body;
+    let events = events.as_str().unwrap();
+    assert!(events.contains("An agent does not take what was promoted: another baseline"), "{events}");
+    assert!(events.contains("event: taken"), "{events}");
+    assert!(events.contains("An agent that had refused what was promoted has taken it now."), "{events}");
+    assert_eq!(generations(&server, &admin).await[0]["in_force"], true);
+
+    // One for which a later deployment is, is none of it any more; nor is one after a rollback.
+    let rolled_back = server.post(&format!("{PATH}/rollback"), &admin, json!({})).await;
+    assert_eq!(rolled_back.status, StatusCode::OK, "{rolled_back:?}");
+    assert_eq!(promotion(&server, &admin).await, json!(null));
+}
+
+#[tokio::test]
+async fn a_file_that_is_changed_below_what_is_pushed_is_shown_until_it_is_not() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let mut agent = Agent::enroll(&server, &admin).await;
+    let shown = async || server.get("/api/v1/agents/h1", &admin).await.body["local_override_pending"].clone();
+    agent.say(RemoteConfigStatuses::Unset).await;
+    assert_eq!(shown().await, json!(null));
+    agent.says.push((OVERRIDE_PENDING, "true".to_owned()));
+    agent.say(RemoteConfigStatuses::Unset).await;
+    assert_eq!(shown().await, json!(true));
+    agent.says.pop();
+    agent.say(RemoteConfigStatuses::Unset).await;
+    assert_eq!(shown().await, json!(null));
+}
