@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::audit::{self, By};
 use crate::clock::UnixMillis;
 use crate::experiment::{
-    Absence, Action, ExperimentId, Outcome, Phase, Reason, Refused, Spec, State, Verdict, rebased,
+    Absence, Action, ExperimentId, Outcome, Phase, Reason, Refused, Run, Spec, State, Verdict, rebased,
 };
 use crate::id::{AgentUid, TenantId};
 use crate::refusal::Refusal;
@@ -18,7 +18,7 @@ use crate::store::deployments::{self, Deployment, DeploymentId};
 use crate::store::experiments::{self, Experiment};
 use crate::store::freezes::{self, Freeze};
 use crate::store::sessions::{self, Member};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, promotions, sums};
 
 /// Reason for which it was not done.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +53,13 @@ pub enum Failed {
     /// Nobody has approved yet.
     #[error("this experiment asks for the approval of a second person before it is promoted")]
     NotApproved,
+    /// Nothing is known of what it would take the place of.
+    #[error(
+        "cannot promote experiment {0}: no horizon of it has come in, and none of its agents has said which pipeline it runs, so \
+         that a file that was changed meanwhile would be undone. Wait until an agent is connected (`phoenix agent list`), or until \
+         a horizon has come in; or make a deployment, which takes the place of whatever agents run"
+    )]
+    NothingCompared(String),
     /// It is under way.
     #[error("cannot delete experiment {name}: it is {phase}; stop it or roll it back first")]
     UnderWay {
@@ -406,6 +413,9 @@ async fn step(
     let Some(experiment) = experiments::get(&mut tx, tenant_id, id).await? else {
         return Err(Failed::Stale);
     };
+    if let (Some(Outcome::Promoted), Some(run)) = (experiment.state.outcome(), from.run()) {
+        keep_baselines(&mut tx, &experiment, run).await?;
+    }
     if let Some(outcome) = experiment.state.outcome() {
         deploy(state, &mut tx, &experiment, &from, outcome, &by.to_string()).await?;
     }
@@ -424,6 +434,19 @@ async fn step(
     state.hub.wake_analyze();
     state.hub.happened();
     Ok(experiment)
+}
+
+/// Keeps what a promotion is to take the place of, where no horizon says it. A baseline that the experiment gave has taken that
+/// place already.
+async fn keep_baselines(tx: &mut Tx, experiment: &Experiment, run: &Run) -> Result<(), Failed> {
+    let of = (experiment.tenant_id, experiment.id);
+    if experiment.spec.baseline.is_some() || !sums::compared(tx, of).await?.is_empty() {
+        return Ok(());
+    }
+    match promotions::keep(tx, of, &run.agents).await? {
+        0 => Err(Failed::NothingCompared(experiment.spec.name.clone())),
+        _ => Ok(()),
+    }
 }
 
 /// A promotion is a deployment; rolling a promotion back is a version of it that gives the agents back.

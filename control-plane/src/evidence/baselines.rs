@@ -8,9 +8,9 @@ use std::collections::{BTreeSet, HashMap};
 use crate::experiment::Rebased;
 use crate::id::AgentUid;
 use crate::store::experiments::Experiment;
-use crate::store::sums;
 use crate::store::windows::Compared;
 use crate::store::{Connection, StoreError};
+use crate::store::{promotions, sums};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -38,14 +38,20 @@ impl Baselines {
     }
 
     /// Those of horizons that began before the experiment's end: an agent that hears of it late has measured on, perhaps with
-    /// another baseline, on which nobody has decided.
+    /// another baseline, on which nobody has decided. Where there is no such horizon, those that were kept at its promotion.
     ///
     /// # Errors
     /// The store's.
     pub async fn decided_on(reader: &mut Connection, experiment: &Experiment) -> Result<Self, StoreError> {
         let compared = sums::compared(reader, (experiment.tenant_id, experiment.id)).await?;
         let end = experiment.state.end().map(|end| end.at.0.saturating_mul(1_000_000));
-        Ok(Self::reported(begun_before(compared, end)))
+        let compared = begun_before(compared, end);
+        if !compared.is_empty() {
+            return Ok(Self::reported(compared));
+        }
+        let kept = promotions::baselines(reader, (experiment.tenant_id, experiment.id)).await?;
+        let own = |digest: String| Own { first: digest.clone(), last: digest, changed_at: None, end: 0 };
+        Ok(Self(kept.into_iter().map(|(agent, digest)| (agent, own(digest))).collect()))
     }
 
     /// Those of stretches that agents have reported.

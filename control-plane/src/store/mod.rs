@@ -29,6 +29,7 @@ mod migrate;
 pub mod nodes;
 mod postgres;
 pub mod previews;
+pub mod promotions;
 mod query;
 pub mod refusals;
 pub mod replicas;

@@ -27,6 +27,36 @@ async fn generations(server: &Server, admin: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
+async fn what_nothing_was_compared_with_is_promoted_over_what_agents_ran_or_not_at_all() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let mut agent = Agent::enroll(&server, &admin).await;
+    agent.says = Vec::new();
+    running(&server, &admin, "e", &mut agent).await;
+    let refused = promote(&server, &admin).await;
+    assert_eq!(refused.refusal(), 409);
+    let detail = refused.body["detail"].as_str().unwrap();
+    assert!(
+        detail
+            .starts_with("cannot promote experiment e: no horizon of it has come in, and none of its agents")
+    );
+    assert!(detail.contains("Wait until an agent is connected"), "{detail}");
+    let shown = server.get(PATH, &admin).await.body;
+    assert_eq!((&shown["phase"], &shown["outcome"]), (&json!("running"), &json!(null)));
+
+    agent.says = vec![(BASELINE, OWN.to_owned())];
+    agent.say(RemoteConfigStatuses::Applied).await;
+    assert_eq!(promote(&server, &admin).await.status, StatusCode::OK);
+    // What is said afterward was there for nobody who promoted it.
+    agent.says = vec![(BASELINE, "0ther".to_owned())];
+    agent.say(RemoteConfigStatuses::Applied).await;
+    push::once(&server.state).await.unwrap();
+    agent.apply().await;
+    assert!(agent.body().contains("process.memory.virtual"));
+    assert_eq!(agent.compared_with(), [OWN]);
+}
+
+#[tokio::test]
 async fn a_promotion_says_on_which_agents_it_is_refused_and_when_it_is_taken_after_all() {
     let server = Server::start().await;
     let admin = server.set_up().await;

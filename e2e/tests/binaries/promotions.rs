@@ -209,6 +209,35 @@ async fn deploy(fleet: &Loop, agent: &Agent, without: &str) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promotion_that_is_forced_before_anything_is_measured_undoes_no_file_that_has_changed() -> Result<()>
+{
+    let mut fleet = Loop::of(2).await?;
+    let own = fleet.nodes[1].config();
+    let mut asked = experiment("unmeasured", GOOD);
+    (asked["window"], asked["report_every"], asked["lookback"]) = (json!("60s"), json!("60s"), json!("60s"));
+    let id = fleet.control_plane.experiment(&asked).await?;
+    fleet.in_step(&id, "mirror").await;
+    fleet.agents.pop().context("the second agent")?.terminate().await?;
+    promote(&fleet, &id).await?;
+    let node = fleet.nodes[1].clone();
+    let agent = Agent::start_as(&node.dir, &filtered(&own), &node.enter, &node.name).await?;
+    let status = settled(&fleet, &id).await;
+    assert_eq!(status["agents"].as_array().map(Vec::len), Some(0), "{status:#}");
+    assert_eq!(
+        status["promotion"]["sentence"], "Promoted on 1 of 2 agents; refused on node-2.",
+        "{status:#}"
+    );
+    agent.reload(&own)?;
+    eventually("it is taken", PATIENCE, || async {
+        let status = fleet.status(&id).await?;
+        (status["promotion"]["sentence"] == "Promoted on 2 of 2 agents.").then_some(())
+    })
+    .await;
+    agent.terminate().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_that_is_taken_back_as_soon_as_it_was_compared_leaves_what_the_file_says() -> Result<()> {
     let fleet = Loop::of(1).await?;
     let own = fleet.nodes[0].config();

@@ -82,6 +82,11 @@ impl<'a> Agent<'a> {
         self.answer(RemoteConfigStatuses::Failed, why).await;
     }
 
+    /// Digests of the pipelines that what it was offered last was compared with.
+    pub fn compared_with(&self) -> &[String] {
+        &self.offered.as_ref().unwrap().compared_with
+    }
+
     /// What it was offered last.
     pub fn body(&self) -> String {
         let offered = self.offered.as_ref().unwrap().config.as_ref().unwrap();
