@@ -35,9 +35,9 @@ pub use experiment::{
     AgentResults, AgentStatus, Allow, AllowedMetrics, AllowedParts, Answer, AskedStep, AtEnd, Basis,
     Candidate, Change, ChangeWindow, CloneExperiment, CreateExperiment, Criteria, Criterion, Day, Direction,
     Effect, Entity, Event, EventDetail, Experiment, Figures, Guardrail, LensFigure, NamedStep, NotPromoted,
-    Outcome, Phase, Policy, Promote, Promotion, Quantity, Reason, Results, ResultsBy, ResultsMerge,
-    ResultsRow, Scope, SendSignal, Severity, Signal, SignalKind, Start, Status, TemplateUse, Unit, Verb,
-    Verdict,
+    Outcome, Phase, Policy, Promote, Promotion, Quantity, Reason, Results, ResultsBy, ResultsLeftOut,
+    ResultsMerge, ResultsRow, Scope, SendSignal, Severity, Signal, SignalKind, Start, Status, TemplateUse,
+    Unit, Verb, Verdict,
 };
 pub use freeze::{CreateFreeze, Freeze, FreezeState};
 pub use invitation::{AcceptInvitation, CreateInvitation, CreatedInvitation, Invitation};

@@ -30,7 +30,7 @@ pub use guardrail::{Direction, Guardrail, Quantity, Scope, Severity};
 pub use phase::{Outcome, Phase};
 pub use policy::{AtEnd, Policy};
 pub use promote::Promote;
-pub use results::{AgentResults, Results, ResultsBy, ResultsMerge, ResultsRow};
+pub use results::{AgentResults, Results, ResultsBy, ResultsLeftOut, ResultsMerge, ResultsRow};
 pub use signal::{CloneExperiment, SendSignal, Signal, SignalKind, Start};
 pub use status::{AgentStatus, Criteria, NotPromoted, Promotion, Status};
 pub use verdict::{Answer, Basis, Criterion, Effect, Reason, Verb, Verdict};

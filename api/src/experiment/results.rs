@@ -27,6 +27,9 @@ pub struct Results {
     /// Rows by what was asked for; left out where nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<Vec<ResultsRow>>,
+    /// What rows of steps or of horizons do not have; left out where they have all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<ResultsLeftOut>,
 }
 
 /// Thing that a row of results is of.
@@ -35,7 +38,7 @@ pub struct Results {
 pub enum ResultsBy {
     /// A step.
     Step,
-    /// Horizons that ended together, of one step; the latest 64, and fewer of a large fleet.
+    /// Horizons that ended together, of one step: all that are kept one by one, and of a large fleet the latest.
     Horizon,
     /// An agent.
     Agent,
@@ -72,6 +75,17 @@ pub struct ResultsRow {
     pub kept: u32,
     /// Figures.
     pub figures: Figures,
+}
+
+/// What was reported and is in no row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ResultsLeftOut {
+    /// Number of horizons, over all agents, that were not read: those of a large fleet that are not among the latest, and those
+    /// that are kept no more.
+    pub horizons: u32,
+    /// Points that came in and that are in the total alone: those between the last whole horizon of a step and the next step,
+    /// those of horizons on which no figure rests, and those of horizons that were not read.
+    pub points_in: u64,
 }
 
 /// Time whose horizons were merged.

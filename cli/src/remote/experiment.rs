@@ -80,7 +80,7 @@ pub enum Command {
     Results {
         #[command(flatten)]
         which: Which,
-        /// Show a row for each step, horizon or agent in place of what all have measured; of horizons, the latest 64 one by one
+        /// Show a row for each step, horizon or agent in place of what all have measured; older horizons are merged
         #[arg(long, value_name = "step|horizon|agent")]
         by: Option<String>,
     },

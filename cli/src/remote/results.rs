@@ -1,6 +1,6 @@
 //! `phoenix experiment results`: what was found, as the control plane has it.
 
-use api::{Results, ResultsMerge, ResultsRow};
+use api::{Results, ResultsLeftOut, ResultsMerge, ResultsRow};
 use serde_json::Value;
 
 use super::show::{Column, Show, cell, fields, line, reasons, table};
@@ -57,9 +57,30 @@ fn share(share: Option<f64>) -> String {
 pub fn rows(answer: &Value, show: Show) -> anyhow::Result<()> {
     let Some(results) = show.read::<Results>(answer)? else { return Ok(()) };
     match results.rows.unwrap_or_default().as_slice() {
-        [] => line("No agent has reported anything yet."),
-        rows => table(rows, &ROWS),
+        [] => line("No agent has reported anything yet.")?,
+        rows => table(rows, &ROWS)?,
     }
+    results.left_out.into_iter().flat_map(left_out).try_for_each(|sentence| line(&sentence))
+}
+
+/// What no row has, in sentences.
+fn left_out(ResultsLeftOut { horizons, points_in }: ResultsLeftOut) -> impl Iterator<Item = String> {
+    let counted = |number: u64, what: &str| match number {
+        1 => format!("1 {what} is"),
+        _ => format!("{} {what}s are", report::numbers::exact(number)),
+    };
+    let horizons = (horizons > 0).then(|| {
+        let number = u64::from(horizons);
+        format!("{} in no row: of a large fleet the latest are read.", counted(number, "horizon"))
+    });
+    let points = (points_in > 0).then(|| {
+        format!(
+            "{} in the total and in no row: between the last whole horizon of a step and the next step, or in horizons that \
+             count for nothing or were not read.",
+            counted(points_in, "point")
+        )
+    });
+    horizons.into_iter().chain(points)
 }
 
 /// The sums and the reasons, then tables of what the agents have measured since the experiment began.
@@ -92,4 +113,19 @@ fn tables(hosts: &[Measured<'_>]) -> String {
         report::rules(hosts),
     ];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_row_has_is_told_and_nothing_is_where_they_have_all() {
+        let said = |horizons, points_in| left_out(ResultsLeftOut { horizons, points_in }).collect::<Vec<_>>();
+        assert!(said(0, 0).is_empty());
+        assert_eq!(said(1, 0), ["1 horizon is in no row: of a large fleet the latest are read."]);
+        let both = said(1_200, 34_567);
+        assert_eq!(both[0], "1,200 horizons are in no row: of a large fleet the latest are read.");
+        assert!(both[1].starts_with("34,567 points are in the total and in no row: between"), "{both:?}");
+    }
 }

@@ -16,7 +16,7 @@ use crate::id::{AgentUid, TenantId};
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::experiments::{self, Experiment};
-use crate::store::{sessions, slices, windows};
+use crate::store::{Connection, sessions, slices, windows};
 
 /// Agents in one report of a stream, and by default in a page: their comparisons make a few megabytes at most.
 pub const AGENTS_AT_ONCE: usize = 50;
@@ -50,19 +50,28 @@ pub struct Drift {
     pub agents: Vec<AgentFindings>,
 }
 
-/// The last report of each agent, by uid.
+/// The last report of each agent, by uid, all as of one moment.
 ///
 /// # Errors
 /// The store's.
 pub async fn found(state: &AppState, experiment: &Experiment) -> Result<Vec<AgentFindings>, Refusal> {
-    let mut reader = state.store.read(experiment.tenant_id).await?;
-    let members = sessions::of_tenant(&mut reader, experiment.tenant_id).await?;
-    let bodies = windows::last_of_each(&mut reader, experiment.tenant_id, experiment.id).await?;
-    let baselines = Baselines::of(&mut reader, experiment).await?;
-    let mut totals = totals(&mut reader, experiment, false, &baselines).await?;
-    let across = slices::across(&mut reader, (experiment.tenant_id, experiment.id)).await?;
+    found_by(&mut *state.store.snapshot(experiment.tenant_id).await?, experiment).await
+}
+
+/// The same by a connection, as it sees them.
+///
+/// # Errors
+/// The store's.
+pub async fn found_by(
+    reader: &mut Connection,
+    experiment: &Experiment,
+) -> Result<Vec<AgentFindings>, Refusal> {
+    let members = sessions::of_tenant(reader, experiment.tenant_id).await?;
+    let bodies = windows::last_of_each(reader, experiment.tenant_id, experiment.id).await?;
+    let baselines = Baselines::of(reader, experiment).await?;
+    let mut totals = totals(reader, experiment, false, &baselines).await?;
+    let across = slices::across(reader, (experiment.tenant_id, experiment.id)).await?;
     let overlaps = across.overlaps();
-    drop(reader);
     let mut read = |(uid, body): (AgentUid, Vec<u8>)| {
         let digest = proto::generation::config_hash(&body);
         let findings = Findings::decode(&body, &digest).map_err(Refusal::internal)?;

@@ -47,7 +47,7 @@ pub mod webhooks;
 pub use command::{Command, command};
 pub use create::{create, dry_run, duplicate, replace};
 pub use events::events;
-pub use findings::{AGENTS_AT_ONCE, AgentFindings, Drift, drift, found, total};
+pub use findings::{AGENTS_AT_ONCE, AgentFindings, Drift, drift, found, found_by, total};
 pub use named::{Named, find};
 pub use progress::{Progress, progress};
 pub use promoted::{NotPromoted, Promoted};

@@ -13,7 +13,7 @@ pub struct Connection(Held);
 pub(super) enum Held {
     /// To read from SQLite.
     SqliteReader(PoolConnection<Sqlite>),
-    /// To change SQLite.
+    /// To change SQLite, or to read of it as it was at one moment.
     SqliteTx(Transaction<'static, Sqlite>),
     /// To read or to change PostgreSQL.
     Postgres(Transaction<'static, Postgres>),

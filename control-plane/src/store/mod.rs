@@ -171,6 +171,17 @@ impl Store {
         &self.waits
     }
 
+    /// A connection that sees all as it was at one moment, whatever is committed meanwhile, and cannot write.
+    ///
+    /// # Errors
+    /// The engine's; [`StoreError::is_busy`] when none came free in time.
+    pub async fn snapshot(&self, scope: impl Into<Scope>) -> Result<Reader, StoreError> {
+        Ok(Reader(match &self.engine {
+            Engine::Sqlite(pools) => pools.snapshot().await?,
+            Engine::Postgres(pools) => pools.snapshot(scope.into()).await?,
+        }))
+    }
+
     /// Waits for what is running and closes the database.
     pub async fn close(&self) {
         match &self.engine {

@@ -123,6 +123,13 @@ impl Pools {
         Ok(Held::Postgres(tx).into())
     }
 
+    /// The moment is that of the first statement.
+    pub(super) async fn snapshot(&self, scope: Scope) -> Result<Connection, StoreError> {
+        let mut tx = self.readers.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        take_on(&mut tx, scope).await?;
+        Ok(Held::Postgres(tx).into())
+    }
+
     /// Asks for a number of a transaction, which only a server that can write gives.
     pub(super) async fn check_writing(&self) -> Result<(), StoreError> {
         let mut tx = self.writers.begin().await?;

@@ -57,6 +57,11 @@ impl Pools {
         Ok(Held::SqliteReader(self.readers.acquire().await?).into())
     }
 
+    /// The moment is that of the first statement.
+    pub(super) async fn snapshot(&self) -> Result<Connection, StoreError> {
+        Ok(Held::SqliteTx(self.readers.begin_with("BEGIN DEFERRED").await?).into())
+    }
+
     /// Writes the number that SQLite keeps for its user, and that nobody uses: setting it writes the first page and changes no
     /// row of anybody.
     pub(super) async fn write_a_page(&self) -> Result<(), StoreError> {

@@ -18,6 +18,8 @@ pub struct Body {
     pub after_restart: bool,
     /// Time by which the agent's clock is ahead of ours, or behind (negative), nanoseconds.
     pub clock_offset: i64,
+    /// Begin and end of its horizon, Unix nanoseconds by our clock.
+    pub stretch: [i64; 2],
 }
 
 /// An agent's horizons in a step.
@@ -48,13 +50,32 @@ pub async fn of_step(
     since: i64,
 ) -> Result<OfStep, StoreError> {
     let found = sums::counted(connection, (tenant, experiment), agent, step, since).await?;
-    let bodies = latest_of_step(connection, (tenant, experiment), agent, step, (since, usize::MAX)).await?;
+    let bodies = not_merged(connection, (tenant, experiment), agent, step, since).await?;
     let Counted { counted, idle, received_at, .. } = found;
     Ok(OfStep { bodies, counted, idle, received_at, clock_ahead: found.clock_ahead() })
 }
 
-/// The latest so many kept bodies of an agent in a step whose horizons ended after a time, Unix nanoseconds by our clock; oldest
-/// first.
+/// Kept bodies of an agent in a step that do not wait to be merged and whose horizons ended after a time, Unix nanoseconds by our
+/// clock; oldest first.
+async fn not_merged(
+    connection: &mut Connection,
+    (tenant, experiment): (TenantId, ExperimentId),
+    agent: AgentUid,
+    step: &str,
+    since: i64,
+) -> Result<Vec<Body>, StoreError> {
+    let rows = query(
+        "SELECT body, boot_id, window_start, window_end, clock_offset FROM experiment_windows
+         WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4
+             AND window_end - clock_offset > $5 AND length(body) > 0 AND to_merge = 0
+         ORDER BY window_start, boot_id, generation",
+    );
+    let rows = rows.bind(tenant).bind(experiment).bind(agent).bind(step).bind(since);
+    let rows = rows.fetch_all(&mut *connection).await?;
+    bodies(connection, (tenant, experiment), agent, &rows).await
+}
+
+/// The latest kept bodies of an agent in a step, oldest first: so many of those that do not wait to be merged, and of those that do.
 ///
 /// # Errors
 /// The store's.
@@ -63,30 +84,39 @@ pub async fn latest_of_step(
     (tenant, experiment): (TenantId, ExperimentId),
     agent: AgentUid,
     step: &str,
-    (since, most): (i64, usize),
+    most: u32,
 ) -> Result<Vec<Body>, StoreError> {
     let rows = query(
-        "SELECT body, boot_id, window_start, clock_offset FROM experiment_windows
-         WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4
-             AND window_end - clock_offset > $5 AND length(body) > 0 AND to_merge = 0
-         ORDER BY window_start DESC, boot_id DESC, generation DESC LIMIT $6",
-    )
-    .bind(tenant)
-    .bind(experiment)
-    .bind(agent)
-    .bind(step)
-    .bind(since)
-    .bind(i64::try_from(most).unwrap_or(i64::MAX))
-    .fetch_all(&mut *connection)
-    .await?;
-    let boots = sums::boots(connection, (tenant, experiment), agent).await?;
+        "SELECT * FROM (SELECT body, boot_id, generation, window_start, window_end, clock_offset FROM experiment_windows
+             WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4 AND length(body) > 0 AND to_merge = 0
+             ORDER BY window_start DESC LIMIT $5) AS kept
+         UNION ALL
+         SELECT * FROM (SELECT body, boot_id, generation, window_start, window_end, clock_offset FROM experiment_windows
+             WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4 AND length(body) > 0 AND to_merge = 1
+             ORDER BY window_start DESC LIMIT $5) AS waiting
+         ORDER BY window_start, boot_id, generation",
+    );
+    let rows = rows.bind(tenant).bind(experiment).bind(agent).bind(step).bind(most);
+    let rows = rows.fetch_all(&mut *connection).await?;
+    bodies(connection, (tenant, experiment), agent, &rows).await
+}
+
+async fn bodies(
+    connection: &mut Connection,
+    of: (TenantId, ExperimentId),
+    agent: AgentUid,
+    rows: &[Row],
+) -> Result<Vec<Body>, StoreError> {
+    let boots = sums::boots(connection, of, agent).await?;
     let read = |row: &Row| {
         let (boot, start): (String, i64) = (row.try_get("boot_id")?, row.try_get("window_start")?);
+        let (end, clock_offset): (i64, i64) = (row.try_get("window_end")?, row.try_get("clock_offset")?);
         let is_first = boots.get(&boot).is_some_and(|first| *first == start);
         let after_restart = is_first && boots.iter().any(|(other, first)| *other != boot && *first < start);
-        Ok(Body { bytes: row.try_get("body")?, after_restart, clock_offset: row.try_get("clock_offset")? })
+        let stretch = [start, end].map(|at| at.saturating_sub(clock_offset));
+        Ok(Body { bytes: row.try_get("body")?, after_restart, clock_offset, stretch })
     };
-    rows.iter().rev().map(read).collect()
+    rows.iter().map(read).collect()
 }
 
 /// The last body of each process and pair of plans of each agent, oldest first, with its end, Unix nanoseconds by our clock: each

@@ -71,28 +71,32 @@ impl Reported {
 
     /// Files the report of an agent's horizon of this number, by a process and a generation of this step, with what it has
     /// measured in all.
-    async fn report(
+    async fn report(&self, agent: usize, of: (&str, &str), number: i64, found: Found, total: Found) {
+        let start = FIRST + number * HORIZON;
+        self.report_of(agent, of, [start, start + HORIZON], [found, total]).await;
+    }
+
+    /// The same of a horizon with this begin and end.
+    async fn report_of(
         &self,
         agent: usize,
         (boot_id, step): (&str, &str),
-        number: i64,
-        found: Found,
-        total: Found,
+        [start, end]: [i64; 2],
+        [found, total]: [Found; 2],
     ) {
-        let start = FIRST + number * HORIZON;
         let findings = Findings {
-            window_end: u64::try_from(start + HORIZON).unwrap(),
+            window_end: u64::try_from(end).unwrap(),
             horizon: found.comparison(),
             total: total.comparison(),
             ..Findings::default()
         };
         let (body, digest) = findings.encode();
         let digest = hex::encode(digest);
-        let generation = if step == "mirror" { 1 } else { 2 };
+        let generation = ["mirror", "10%", "50%"].iter().position(|one| *one == step).unwrap_or(1) as i64 + 1;
         let (experiment_id, agent) = (self.id, self.agents[agent]);
         let key = Key { experiment_id, agent, boot_id, generation, window_start: start };
         let content = Content {
-            window_end: start + HORIZON,
+            window_end: end,
             step,
             digest: &digest,
             body: &body,
@@ -105,16 +109,28 @@ impl Reported {
             varied: [None, None],
         };
         let mut tx = self.server.state.store.begin(self.tenant).await.unwrap();
-        let kept = reports::kept(&mut tx, self.tenant, &[(key.clone(), start + HORIZON)]).await.unwrap();
+        let kept = reports::kept(&mut tx, self.tenant, &[(key.clone(), end)]).await.unwrap();
         assert_eq!(kept[0].filed(start, &digest), Filed::New);
         reports::insert(&mut tx, self.tenant, &[(key, content)]).await.unwrap();
         tx.commit().await.unwrap();
     }
 
     async fn rows(&self, by: &str) -> Vec<Value> {
+        self.results(by).await["rows"].as_array().unwrap().clone()
+    }
+
+    async fn results(&self, by: &str) -> Value {
         let answer = self.server.get(&format!("/api/v1/experiments/a/results?by={by}"), &self.admin).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-        answer.body["rows"].as_array().unwrap().clone()
+        answer.body
+    }
+
+    /// Merges all that waits for it.
+    async fn merge(&self) {
+        while !merges::once(&self.server.state, &[]).await.unwrap() {}
+        for _ in 0..4 {
+            merges::once(&self.server.state, &[]).await.unwrap();
+        }
     }
 }
 
@@ -192,14 +208,15 @@ async fn horizons_that_end_together_are_a_row_and_the_latest_are_told() {
     all.report(0, split, 69, found(2, 4, 0), found(5, 4, 0)).await;
     let mut rows = all.rows("horizon").await;
     rows.retain(|row| row.get("merged").is_none());
-    assert_eq!(rows.len(), 64, "63 that are kept of the step mirror, and one of the next");
+    assert_eq!(rows.len(), 71, "70 of the step mirror, of which some wait to be merged, and one of the next");
     let fields = ["step", "horizons", "agents", "points_in", "series_in", "lost"];
     let of_row = |step, horizons, agents, points, series, lost| {
         [json!(step), json!(horizons), json!(agents), json!(points), json!(series), json!(lost)]
     };
-    assert_eq!(of(&rows[0], &fields), of_row("mirror", 1, 1, 10, 4, 1));
-    assert_eq!(rows[0]["from"], "2027-01-15T08:07:00Z");
-    let [split, mirror] = &rows[62..] else { panic!("{}", rows.len()) };
+    assert_eq!(of(&rows[0], &fields), of_row("mirror", 2, 2, 15, 6, 1));
+    assert_eq!(of(&rows[1], &fields), of_row("mirror", 1, 1, 10, 4, 1));
+    assert_eq!(rows[1]["from"], "2027-01-15T08:01:00Z");
+    let [split, mirror] = &rows[69..] else { panic!("{}", rows.len()) };
     assert_eq!(of(split, &fields), of_row("10%", 1, 1, 2, 4, 0));
     assert_eq!(of(mirror, &fields), of_row("mirror", 3, 2, 18, 6, 1));
     assert_eq!(mirror["to"], "2027-01-15T09:10:00Z");
@@ -229,6 +246,96 @@ async fn horizons_that_were_merged_are_told_with_the_time_that_they_are_of() {
     assert_eq!(of(&steps[0], &fields), [json!(80), json!(80), json!(800), json!(2)], "nothing is gone");
     merges::once(&all.server.state, &[]).await.unwrap();
     assert_eq!(all.rows("horizon").await, rows, "each is merged once");
+}
+
+/// Sum of a field of the rows of a step.
+fn sum(rows: &[Value], step: &str, field: &str) -> u64 {
+    let of_step = rows.iter().filter(|row| row["step"] == step);
+    of_step.map(|row| of(row, &[field])[0].as_u64().unwrap()).sum()
+}
+
+#[tokio::test]
+async fn every_horizon_of_a_candidate_that_holds_points_is_told_in_its_own_bounds() {
+    const SECOND: i64 = 1_000_000_000;
+    // A stage that holds points for 75 seconds makes horizons of 150, whatever the experiment asks for.
+    const LONG: i64 = 150 * SECOND;
+    let all = Reported::by_agents(2).await;
+    let (mut points, mut ends) = ([0; 2], Vec::new());
+    for agent in [0, 1] {
+        let mut start = FIRST + i64::try_from(agent).unwrap() * 20 * SECOND;
+        for step in ["mirror", "10%", "50%"] {
+            for _ in 0..20 {
+                points[agent] += 10;
+                let total = found(points[agent], 4, 0);
+                all.report_of(agent, ("one", step), [start, start + LONG], [found(10, 4, 0), total]).await;
+                ends.push(start + LONG);
+                start += LONG;
+            }
+            // What is measured between the last whole horizon of a step and the next step is in the total alone.
+            points[agent] += if step == "50%" { 0 } else { 3 };
+            start += 40 * SECOND;
+        }
+    }
+    let by_horizon = all.results("horizon").await;
+    let rows = by_horizon["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 60, "a row of each horizon, which both agents have");
+    for row in rows {
+        assert_eq!(
+            of(row, &["horizons", "kept", "agents", "points_in"]),
+            [2, 2, 2, 20].map(|one| json!(one))
+        );
+    }
+    let at = |text: &Value| text.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
+    let first = FIRST / SECOND;
+    assert_eq!([at(&rows[0]["from"]), at(&rows[0]["to"])], [first, first + 170]);
+    assert_eq!([at(&rows[20]["from"]), at(&rows[20]["to"])], [first + 3_040, first + 3_210]);
+    assert_eq!(at(&rows[59]["to"]), ends.iter().max().unwrap() / SECOND);
+
+    let by_step = all.results("step").await;
+    let steps = by_step["rows"].as_array().unwrap();
+    for step in steps {
+        let name = step["step"].as_str().unwrap();
+        for field in ["horizons", "kept", "points_in"] {
+            assert_eq!(sum(rows, name, field), sum(steps, name, field), "{name} {field}");
+        }
+    }
+    let whole: u64 = steps.iter().map(|step| of(step, &["points_in"])[0].as_u64().unwrap()).sum();
+    let left_out = json!({ "horizons": 0, "points_in": 12 });
+    assert_eq!((&by_step["left_out"], &by_horizon["left_out"]), (&left_out, &left_out));
+    assert_eq!(by_step["total"]["points_in"], json!(whole + 12));
+}
+
+#[tokio::test]
+async fn a_step_has_all_that_its_agents_have_whether_it_is_merged_waits_for_it_or_is_kept() {
+    let all = Reported::by_agents(1).await;
+    let report = async |number: i64| {
+        let points = 10 * (u64::try_from(number).unwrap() + 1);
+        all.report(0, ("one", "mirror"), number, found(10, 4, 0), found(points, 4, 0)).await;
+    };
+    for number in 0..67 {
+        report(number).await;
+    }
+    let has = async |horizons: u64| {
+        let results = all.results("step").await;
+        let row = of(&results["rows"][0], &["horizons", "kept", "points_in"]);
+        assert_eq!(row, [horizons, horizons, 10 * horizons].map(|one| json!(one)));
+        assert_eq!((&results["left_out"], &results["total"]["points_in"]), (&Value::Null, &row[2]));
+        let rows = all.rows("horizon").await;
+        assert_eq!(
+            ["horizons", "kept", "points_in"].map(|field| json!(sum(&rows, "mirror", field)))[..],
+            row
+        );
+        rows
+    };
+    // Three wait to be merged, and too few of them yet.
+    assert_eq!(has(67).await.len(), 67);
+    for number in 67..420 {
+        report(number).await;
+    }
+    all.merge().await;
+    let rows = has(420).await;
+    let merged = rows.iter().filter(|row| row.get("merged").is_some()).count();
+    assert!(merged > 64, "more than six hours by five minutes: {merged}");
 }
 
 #[tokio::test]

@@ -43,6 +43,20 @@ async fn results_show_savings_losses_delivery_and_rules_as_the_control_plane_has
     fleet.until(&id, "promoted", |status| status["outcome"] == "promoted").await;
     let (results, text) = results_in_both_forms(&person, &id).await?;
 
+    // Each answer is of one moment: its rows, and what none of them has, are the total.
+    for by in ["step", "horizon"] {
+        let path = format!("/api/v1/experiments/{id}/results?by={by}");
+        let found = fleet.control_plane.expect("GET", &path, None, 200).await?;
+        let rows = found["rows"].as_array().expect("rows");
+        let in_rows: u64 = rows.iter().filter_map(|row| row["figures"]["points_in"].as_u64()).sum();
+        let horizons: u64 = rows.iter().filter_map(|row| row["horizons"].as_u64()).sum();
+        let apart = found["left_out"]["points_in"].as_u64().unwrap_or(0);
+        assert_eq!(found["total"]["points_in"].as_u64(), Some(in_rows + apart), "{by}: {found}");
+        assert!(in_rows > apart && found["left_out"]["horizons"].as_u64().unwrap_or(0) == 0, "{by}: {found}");
+        // Mirror and two weights, of two horizons each.
+        assert!(horizons >= 6 && rows.len() >= 3, "{by}: {rows:?}");
+    }
+
     let sum = |pointer: &str| -> u64 {
         let agents = results["agents"].as_array().expect("agents");
         agents.iter().map(|agent| agent.pointer(pointer).and_then(Value::as_u64).expect("a count")).sum()

@@ -2,11 +2,11 @@
 
 use api::{
     AgentResults, AgentStatus, Criteria, Experiment, NotPromoted, Promotion, Results, ResultsBy,
-    ResultsMerge, ResultsRow, Status,
+    ResultsLeftOut, ResultsMerge, ResultsRow, Status,
 };
 
 use super::{AppState, Refusal, Stored};
-use crate::actions::rows::{self, By};
+use crate::actions::rows::{self, By, Rows};
 use crate::actions::{self, AgentFindings, Progress, Promoted};
 use crate::clock::UnixMillis;
 use crate::experiment::{AgentEvidence, Figures};
@@ -131,11 +131,14 @@ pub async fn results(
     experiment: &Stored,
     by: Option<ResultsBy>,
 ) -> Result<Results, Refusal> {
+    // One moment: a report that comes meanwhile is in all of it or in nothing.
+    let mut reader = state.store.snapshot(experiment.tenant_id).await?;
+    let found = actions::found_by(&mut reader, experiment).await?;
     let rows = match by {
-        Some(by) => Some(rows::rows(state, experiment, by.into()).await?),
+        Some(by) => Some(rows::rows(&mut reader, experiment, by.into(), &found).await?),
         None => None,
     };
-    let found = actions::found(state, experiment).await?;
+    drop(reader);
     let total = actions::total(&found);
     Ok(Results {
         id: experiment.id.0,
@@ -144,8 +147,15 @@ pub async fn results(
         verdict: experiment.verdict.clone().map(Into::into),
         outcome: experiment.state.outcome().map(Into::into),
         reasons: reasons(experiment),
-        rows: rows.map(|rows| rows.into_iter().map(Into::into).collect()),
+        left_out: rows.as_ref().and_then(left_out),
+        rows: rows.map(|rows| rows.rows.into_iter().map(Into::into).collect()),
     })
+}
+
+/// What rows do not have; nothing if they have all.
+fn left_out(rows: &Rows) -> Option<ResultsLeftOut> {
+    let left_out = ResultsLeftOut { horizons: rows.unread, points_in: rows.points_apart };
+    (left_out.horizons > 0 || left_out.points_in > 0).then_some(left_out)
 }
 
 impl From<ResultsBy> for By {

@@ -106,7 +106,10 @@ async fn a_report_is_filed_once_by_its_key(store: &Store) {
     assert_eq!(file(&mut tx, &key(id, 1, 1, 0), 10, "a").await, Filed::Again);
     assert_eq!(file(&mut tx, &key(id, 1, 1, 0), 10, "b").await, Filed::Other);
     let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
-    assert_eq!((found.bodies, found.counted, found.received_at), (vec![body(b"a", false)], 1, Some(NOW)));
+    assert_eq!(
+        (found.bodies, found.counted, found.received_at),
+        (vec![body(b"a", false, [0, 10])], 1, Some(NOW))
+    );
     let ended = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 10).await.unwrap();
     assert_eq!(ended.counted, 0, "it has ended by then");
     assert_eq!(windows::of_step(&mut tx, (OTHER, id), uid(1), "mirror", 0).await.unwrap().counted, 0);
@@ -141,7 +144,7 @@ async fn old_bodies_are_forgotten_and_go_on_counting(store: &Store) {
     let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
     assert_eq!(found.counted, all);
     assert_eq!(found.bodies.len(), KEPT as usize);
-    assert_eq!(found.bodies[0], body(b"3", false), "the oldest are gone, the order is that of time");
+    assert_eq!(found.bodies[0], body(b"3", false, [3, 4]), "the oldest are gone, the order is that of time");
 }
 
 async fn the_last_report_of_each_agent_is_one(store: &Store) {
@@ -231,8 +234,8 @@ async fn on_a_server_a_report_reads_as_many_rows_after_a_thousand_horizons_as_af
     store.close().await;
 }
 
-fn body(bytes: &[u8], after_restart: bool) -> Body {
-    Body { bytes: bytes.to_vec(), after_restart, clock_offset: 0 }
+fn body(bytes: &[u8], after_restart: bool, stretch: [i64; 2]) -> Body {
+    Body { bytes: bytes.to_vec(), after_restart, clock_offset: 0, stretch }
 }
 
 async fn the_first_horizon_after_a_restart_is_marked(store: &Store) {
@@ -244,10 +247,15 @@ async fn the_first_horizon_after_a_restart_is_marked(store: &Store) {
     file(&mut tx, &Key { window_start: 30, ..other }, 40, "d").await;
     file(&mut tx, &Key { boot_id: "of another agent", ..key(id, 2, 1, 50) }, 60, "e").await;
     let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
-    let expected = [body(b"a", false), body(b"b", false), body(b"c", true), body(b"d", false)];
+    let expected = [
+        body(b"a", false, [0, 10]),
+        body(b"b", false, [10, 20]),
+        body(b"c", true, [25, 30]),
+        body(b"d", false, [30, 40]),
+    ];
     assert_eq!(found.bodies, expected);
     let found = windows::of_step(&mut tx, (ONE, id), uid(2), "mirror", 0).await.unwrap();
-    assert_eq!(found.bodies, [body(b"e", false)]);
+    assert_eq!(found.bodies, [body(b"e", false, [50, 60])]);
 }
 
 async fn refused_reports_are_counted_by_agent_and_cause(store: &Store) {

@@ -14,6 +14,7 @@ use super::{EVERYBODY, NOW, ONE, OTHER, on_every_engine, person};
 on_every_engine!(
     a_change_that_is_dropped_leaves_no_trace,
     a_reader_sees_what_is_committed_and_nothing_else,
+    a_snapshot_goes_on_seeing_what_was_committed_when_it_began,
     changes_wait_for_each_other,
     a_key_that_is_taken_is_told_from_other_failures,
     a_connection_to_read_cannot_write,
@@ -44,6 +45,22 @@ async fn a_reader_sees_what_is_committed_and_nothing_else(store: &Store) {
     assert_eq!(gone(holder().await), None);
     tx.commit().await.unwrap();
     assert_eq!(gone(holder().await), Some(NOW));
+}
+
+async fn a_snapshot_goes_on_seeing_what_was_committed_when_it_began(store: &Store) {
+    let names = async |reader: &mut _| tenants::get(reader, THIRD).await.unwrap().is_some();
+    let mut snapshot = store.snapshot(EVERYBODY).await.unwrap();
+    assert!(!names(&mut snapshot).await);
+    let mut tx = store.begin(EVERYBODY).await.unwrap();
+    tenants::insert(&mut tx, THIRD, "third", NOW).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(!names(&mut snapshot).await, "a part of what it sees is of later");
+    query("UPDATE tenants SET name = 'x'").execute(&mut snapshot).await.unwrap_err();
+    drop(snapshot);
+    for _ in 0..16 {
+        assert!(names(&mut *store.snapshot(EVERYBODY).await.unwrap()).await, "it began before");
+        assert!(names(&mut *store.read(EVERYBODY).await.unwrap()).await, "a reader has what a snapshot left");
+    }
 }
 
 async fn changes_wait_for_each_other(store: &Store) {
