@@ -225,6 +225,7 @@ async fn agent(
         cut: current.and_then(|(member, _)| member.candidate_cut.clone()),
         last_seen: Some(found.received_at.unwrap_or(run.since).max(counted.unwrap_or(run.since))),
         heard: member.map_or(run.since, |member| member.heard).max(found.received_at.unwrap_or(run.began)),
+        connected: member.is_some_and(|member| member.connected.is_some()),
         replaced: member.is_some_and(|member| member.replaced_at.is_some_and(|at| at >= run.began)),
         in_conflict: member.is_some_and(|member| member.in_conflict),
         known: member.is_some_and(|member| !member.refuses_configs),

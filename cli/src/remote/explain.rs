@@ -6,7 +6,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::Format;
-use super::show::{Show, cell, details, line};
+use super::show::{Show, cell, details, line, reasons};
 use crate::report::criteria::{consequence, in_order};
 
 /// Prints the verdict of a status, or says that there is none yet.
@@ -36,6 +36,10 @@ pub fn show(answer: &Value, show: Show) -> anyhow::Result<()> {
     promotion(&status)?;
     for sentence in &verdict.basis.sentences {
         line(&format!("         {sentence}"))?;
+    }
+    if verdict.criteria.is_empty() {
+        // Before its first step is measured no criterion is looked at.
+        return reasons(&verdict.reasons);
     }
     criteria(verdict, status.observe_only)
 }

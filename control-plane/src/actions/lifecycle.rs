@@ -3,6 +3,8 @@
 //! They write desired state, an event and an audit row in one transaction, guarded by the version that was read, and
 //! wake the reconcilers; none of them talks to an agent.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 
 use crate::audit::{self, By};
@@ -359,12 +361,12 @@ struct Matching {
     agents: Vec<AgentUid>,
     /// Number of those that are left out, because they take nothing that is pushed.
     refusing: usize,
-    /// Number of those that are left out, because nothing was heard of them for long.
+    /// Number of those that are left out, because nothing was heard of them for long, or not since another one is on their host.
     gone: usize,
 }
 
 /// Agents of the next step. One that went in an earlier step is one of them still, so that all that go in an experiment are
-/// counted; one that was gone before is not.
+/// counted; one that was gone before, or whose host has another agent since, is not.
 async fn matching(state: &AppState, tx: &mut Tx, experiment: &Experiment) -> Result<Matching, StoreError> {
     let members = sessions::of_tenant(tx, experiment.tenant_id).await?;
     let selector = &experiment.spec.selector;
@@ -374,10 +376,26 @@ async fn matching(state: &AppState, tx: &mut Tx, experiment: &Experiment) -> Res
     let before = experiment.state.run().map(|run| run.agents.as_slice()).unwrap_or_default();
     let (now, gone_after) = (state.clock.now(), experiment.spec.policy.gone_after);
     let is_gone = |member: &Member| state.nodes.heard(member.heard).plus(gone_after) < now;
-    let (gone, there): (Vec<_>, Vec<_>) =
-        taking.into_iter().partition(|member| !before.contains(&member.uid) && is_gone(member));
+    let successors = successors(&taking);
+    let is_replaced = |member: &Member| {
+        let since = successors.get(&member.host).filter(|_| member.connected.is_none());
+        since.is_some_and(|since| *since > member.heard)
+    };
+    let (gone, there): (Vec<_>, Vec<_>) = taking
+        .iter()
+        .partition(|member| !before.contains(&member.uid) && (is_gone(member) || is_replaced(member)));
     let agents = there.into_iter().map(|member| member.uid).collect();
     Ok(Matching { agents, refusing: refusing.len(), gone: gone.len() })
+}
+
+/// Time at which the last agent of each host enrolled that is connected: one that was last heard of before is not coming back.
+fn successors(members: &[Member]) -> HashMap<String, UnixMillis> {
+    let mut last: HashMap<String, UnixMillis> = HashMap::new();
+    for member in members.iter().filter(|member| member.connected.is_some()) {
+        let enrolled = last.entry(member.host.clone()).or_insert(member.enrolled);
+        *enrolled = member.enrolled.max(*enrolled);
+    }
+    last
 }
 
 /// Refuses what goes forward in a tenant that is frozen.

@@ -38,6 +38,8 @@ pub struct AgentEvidence {
     pub last_seen: Option<UnixMillis>,
     /// Time at which anything was last heard of it, on either channel, or could have been first.
     pub heard: UnixMillis,
+    /// True if it has a connection to the control plane, as far as that is known.
+    pub connected: bool,
     /// True if it took the place of another agent on its node since the experiment began.
     pub replaced: bool,
     /// True if another agent claims its node, too: it has no findings here.

@@ -48,6 +48,8 @@ pub struct Member {
     pub boot_id: Option<String>,
     /// Time at which it was last heard of, unless its connection has ended.
     pub connected: Option<UnixMillis>,
+    /// Time at which it enrolled.
+    pub enrolled: UnixMillis,
     /// Its labels.
     pub labels: Labels,
     /// Attributes of its surroundings.
@@ -95,6 +97,7 @@ fn read(row: &Row) -> Result<Member, StoreError> {
     let agent = agents::agent(row)?;
     Ok(Member {
         heard: agent.heard(),
+        enrolled: agent.enrolled_at,
         attributes: agent.attributes,
         replaced_at: agent.replaced_at,
         in_conflict: agent.conflict_at.is_some(),
@@ -152,6 +155,20 @@ pub async fn left(tx: &mut Tx, tenant: TenantId, agent: AgentUid, replica: &str)
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Replica that an agent is connected to; nothing if it is not.
+///
+/// # Errors
+/// The store's.
+pub async fn replica_of(
+    connection: &mut Connection,
+    tenant: TenantId,
+    agent: AgentUid,
+) -> Result<Option<String>, StoreError> {
+    let row = query("SELECT replica FROM agents WHERE tenant_id = $1 AND uid = $2");
+    let row = row.bind(tenant).bind(agent).fetch_optional(connection).await?;
+    row.map_or(Ok(None), |row| row.try_get("replica"))
 }
 
 /// Agents of a tenant that are connected, to whichever replica.

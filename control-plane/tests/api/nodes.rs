@@ -330,6 +330,41 @@ async fn an_experiment_begins_without_who_is_gone_already_and_not_at_all_if_nobo
 }
 
 #[tokio::test]
+async fn an_experiment_does_not_wait_for_an_agent_whose_host_has_another_one_since() {
+    let fleet = Fleet::start().await;
+    // Without a node's identity the second one gets a record of its own.
+    let join = async |number: u8, host: &str| {
+        let body = json!({ "uid": uid(number), "host": host, "version": "1" });
+        let answer = fleet.server.fleet("/v1/enroll", &fleet.token, body).await;
+        enroll::authenticate(&fleet.server.state, answer.body["token"].as_str().unwrap()).await.unwrap()
+    };
+    let before = join(1, "pod").await;
+    fleet.heard(&before, "disconnected").await;
+    let away = join(2, "another").await;
+    fleet.heard(&away, "disconnected").await;
+    fleet.server.pass(60);
+    let after = join(3, "pod").await;
+    let config = "processors: {}\nservice: { pipelines: { metrics: { processors: [] } } }\n";
+    let chosen = async |name: &str| {
+        let asked = json!({ "name": name, "candidate": { "config": config } });
+        let made = fleet.server.post("/api/v1/experiments", &fleet.again().await, asked).await;
+        let path = format!("/api/v1/experiments/{}", made.body["id"].as_str().unwrap());
+        let started = fleet.server.post(&format!("{path}/start"), &fleet.again().await, json!({})).await;
+        assert_eq!(started.status, StatusCode::OK, "{started:?}");
+        let status = fleet.server.get(&format!("{path}/status"), &fleet.again().await).await.body;
+        fleet.server.post(&format!("{path}/rollback"), &fleet.again().await, json!({})).await;
+        status["agents"].as_array().unwrap().iter().map(|agent| agent["uid"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(chosen("nobody is there").await, [1, 2, 3].map(|one| json!(uid(one))), "each may come back");
+    fleet.heard(&after, "connected").await;
+    assert_eq!(chosen("one came after it").await, [2, 3].map(|one| json!(uid(one))));
+    fleet.heard(&before, "connected").await;
+    assert_eq!(chosen("both are there").await, [1, 2, 3].map(|one| json!(uid(one))));
+    fleet.heard(&before, "disconnected").await;
+    assert_eq!(chosen("it was there since").await, [1, 2, 3].map(|one| json!(uid(one))));
+}
+
+#[tokio::test]
 async fn what_an_agent_says_of_its_surroundings_is_shown_selects_it_and_names_its_node_if_that_is_free() {
     let fleet = Fleet::start().await;
     let state = &fleet.server.state;

@@ -128,13 +128,22 @@ fn missing(looked: &Subject<'_>, behind: &[&AgentEvidence], allowed: usize) -> O
     let missing: Vec<&AgentEvidence> =
         behind.iter().copied().filter(|agent| is_missing(agent, looked.spec, looked.now)).collect();
     let share = missing.len() as f64 / looked.evidence.agents.len().max(1) as f64;
-    // One that is connected and does not report will not be gone.
-    let (silent, connected): (Vec<&AgentEvidence>, Vec<&AgentEvidence>) =
+    let (silent, heard): (Vec<&AgentEvidence>, Vec<&AgentEvidence>) =
         missing.iter().copied().partition(|agent| is_silent(agent, looked.spec, looked.now));
-    let told =
-        [(&silent, "nothing is heard of"), (&connected, "no report comes, though they are connected, from")];
+    // One that is connected and does not report will not be gone.
+    let (connected, away): (Vec<&AgentEvidence>, Vec<&AgentEvidence>) =
+        heard.into_iter().partition(|agent| agent.connected);
+    let are = if away.len() == 1 { "is" } else { "are" };
+    let told = [
+        (&silent, format!("nothing is heard of {}", listed(&hosts(&silent)))),
+        (
+            &connected,
+            format!("no report comes, though they are connected, from {}", listed(&hosts(&connected))),
+        ),
+        (&away, format!("no report comes from {}, which {are} not connected", listed(&hosts(&away)))),
+    ];
     let told = told.into_iter().filter(|(agents, _)| !agents.is_empty());
-    let told: Vec<String> = told.map(|(agents, what)| format!("{what} {}", listed(&hosts(agents)))).collect();
+    let told: Vec<String> = told.map(|(_, told)| told).collect();
     let mut sentence = format!("Evidence is incomplete: {}.", told.join("; "));
     if connected.is_empty() {
         let (after, share) = (looked.policy().gone_after, looked.policy().max_gone);

@@ -14,7 +14,7 @@ use crate::clock::UnixMillis;
 use crate::experiment::basis::is_missing;
 use crate::experiment::wave::WAITING;
 use crate::experiment::words::listed;
-use crate::experiment::{AgentEvidence, Criterion, Effect, Evidence, Reason, Run, Spec};
+use crate::experiment::{AgentEvidence, Basis, Criterion, Effect, Evidence, Reason, Run, Spec};
 
 /// Looks at who runs the first step.
 #[must_use]
@@ -24,6 +24,13 @@ pub fn decide_start(evidence: &Evidence, spec: &Spec, run: &Run, now: UnixMillis
         .into_iter()
         .filter(|one| one.is_violated_with(Effect::RollBackAtOnce))
         .collect();
+    let basis = Basis::of(evidence, &looked.figures, spec, now);
+    let verdict = decided(&looked, harm);
+    Verdict { basis, ..verdict }
+}
+
+fn decided(looked: &Subject<'_>, harm: Vec<Criterion>) -> Verdict {
+    let Subject { evidence, spec, run, now, .. } = *looked;
     if !harm.is_empty() {
         let reasons = harm.iter().map(|one| one.finding.clone()).collect();
         let observes = spec.is_observe_only();
@@ -114,7 +121,7 @@ fn begun(all: usize, without: &[&AgentEvidence], gone: &[&AgentEvidence]) -> Rea
 fn to_come(applied: usize, members: &[&AgentEvidence], open: &[&AgentEvidence]) -> Reason {
     let all = members.len();
     let waits: Vec<&AgentEvidence> = open.iter().copied().filter(|agent| agent.waits()).collect();
-    let sentence = if waits.is_empty() {
+    let mut sentence = if waits.is_empty() {
         format!("{applied} of {all} agents run it; waiting for {}.", listed(&hosts(open)))
     } else {
         let tries: Vec<&AgentEvidence> =
@@ -130,6 +137,16 @@ fn to_come(applied: usize, members: &[&AgentEvidence], open: &[&AgentEvidence]) 
             if waits.len() == 1 { "waits" } else { "wait" },
         )
     };
+    let away: Vec<&AgentEvidence> = open.iter().copied().filter(|agent| !agent.connected).collect();
+    let away_hosts = listed(&hosts(&away));
+    if away.len() == 1 {
+        sentence +=
+            &format!(" {away_hosts} is not connected: bring it back, or delete it if it never comes back.");
+    } else if !away.is_empty() {
+        sentence += &format!(
+            " {away_hosts} are not connected: bring them back, or delete those that never come back."
+        );
+    }
     let reason = Reason::new("audit", "applied", sentence);
     reason.measured(applied as f64, all as f64, all).about(hosts(open), Vec::new())
 }

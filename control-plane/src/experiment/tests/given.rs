@@ -71,6 +71,7 @@ pub fn agent(at: u8, horizons: &[Comparison]) -> AgentEvidence {
         last_seen: Some(NOW),
         known: true,
         heard: NOW,
+        connected: true,
         replaced: false,
         in_conflict: false,
         horizons: horizons.iter().enumerate().map(findings).collect(),

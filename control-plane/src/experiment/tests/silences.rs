@@ -162,6 +162,30 @@ fn of_an_agent_that_is_connected_and_does_not_report_it_is_not_said_that_nothing
 }
 
 #[test]
+fn of_an_agent_that_has_not_come_back_after_a_start_it_is_not_said_that_it_is_connected() {
+    // What this process could not hear before its start is not silence.
+    let missing =
+        |at: u8, connected| AgentEvidence { last_seen: Some(UnixMillis(0)), connected, ..agent(at, &[]) };
+    let first = |others: [bool; 2]| {
+        let agents = vec![agent(1, &[good(), good()]), missing(2, others[0]), missing(3, others[1])];
+        decided(agents, &spec(), Step::Mirror).reasons[0].sentence.clone()
+    };
+    let one = first([true, false]);
+    assert_eq!(
+        one,
+        "Evidence is incomplete: no report comes, though they are connected, from host-2; no report comes from host-3, which \
+         is not connected."
+    );
+    let none = first([false, false]);
+    assert!(
+        none.starts_with(
+            "Evidence is incomplete: no report comes from host-2, host-3, which are not connected. After"
+        ),
+        "{none}"
+    );
+}
+
+#[test]
 fn units_of_an_agent_that_began_anew_are_not_said_to_be_twice_as_many() {
     let assigned = with(|found| {
         found.baseline.units = count(30);

@@ -34,6 +34,33 @@ fn it_begins_when_all_run_it() {
 }
 
 #[test]
+fn one_that_is_not_connected_is_named_and_what_others_report_meanwhile_is_told() {
+    let hour = || Some(Stretch { hours: [3].into(), ..Stretch::default() });
+    let of = |connected: [bool; 2]| {
+        let [mut one, mut other] = [2, 3].map(|at| AgentEvidence { applied: false, ..agent(at, &[]) });
+        (one.connected, other.connected) = (connected[0], connected[1]);
+        let agents = vec![agent(1, &[good()]), one, other];
+        let verdict = decide_start(&Evidence { stretch: hour(), ..evidence(agents) }, &spec(), &new(), NOW);
+        (verdict.reasons[0].sentence.clone(), verdict.basis.sentences().swap_remove(0))
+    };
+    let (all, basis) = of([true, true]);
+    assert_eq!(all, "1 of 3 agents run it; waiting for host-2, host-3.");
+    assert!(basis.starts_with("It rests on 1 agent, from"), "{basis}");
+    let (one, _) = of([false, true]);
+    assert_eq!(
+        one,
+        format!("{all} host-2 is not connected: bring it back, or delete it if it never comes back.")
+    );
+    let (both, _) = of([false, false]);
+    assert_eq!(
+        both,
+        format!(
+            "{all} host-2, host-3 are not connected: bring them back, or delete those that never come back."
+        )
+    );
+}
+
+#[test]
 fn an_absent_agent_is_waited_for_and_then_missing_if_the_policy_lets_it() {
     let lenient = |policy: &mut Policy| policy.max_missing = 0.5;
     let only_just_told = with(|agent| agent.last_seen = Some(NOW));

@@ -80,6 +80,7 @@ impl Host {
             cut: None,
             last_seen: Some(NOW),
             heard: NOW,
+            connected: true,
             replaced: false,
             in_conflict: false,
             known: true,
