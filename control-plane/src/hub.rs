@@ -11,13 +11,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gate::Gate;
-use tokio::sync::{Notify, watch};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, broadcast, watch};
 
 use crate::clock::UnixMillis;
 use crate::id::{AgentUid, TenantId, UserId};
 
 /// Number of streams to people that may be open at once.
 pub const MAX_WATCHERS: usize = 512;
+/// Time in which an agent that is there gives a sign of life.
+const SIGN: Duration = Duration::from_secs(2);
+/// Time after a sign of life in which an agent is there, although it gives no other.
+const JUST_NOW: Duration = Duration::from_secs(10);
+/// Time in which another process hears a question and its answer is heard, besides the agent's own.
+const TOLD: Duration = Duration::from_secs(1);
+/// Signs of life of agents of other processes that wait to be heard; one that is lost is as one that was not given.
+const SIGNS: usize = 1_024;
 
 /// See the module.
 #[derive(Debug)]
@@ -35,6 +44,8 @@ pub struct Hub {
     pub departures: watch::Sender<u64>,
     /// One more with each answer of an agent to a preview; wakes who waits for them.
     pub previews: watch::Sender<u64>,
+    /// Agents of other processes that have given a sign of life when they were asked.
+    signs: broadcast::Sender<(TenantId, AgentUid)>,
     /// Places for streams to people, by user.
     pub watchers: Gate<UserId>,
     /// News that other processes have not been told yet; nothing where there are none.
@@ -67,6 +78,12 @@ pub enum News {
     Offer(TenantId, AgentUid),
     /// An agent is enrolled no more.
     Dismissed(TenantId, AgentUid),
+    /// An agent that another process has is asked for a sign of life.
+    Probe(TenantId, AgentUid),
+    /// It has given one.
+    Alive(TenantId, AgentUid),
+    /// An agent that another process had has connected to the one that says so.
+    Moved(TenantId, AgentUid),
 }
 
 impl fmt::Display for News {
@@ -80,6 +97,9 @@ impl fmt::Display for News {
             Self::Preview(tenant, agent) => write!(f, "preview {tenant} {agent}"),
             Self::Offer(tenant, agent) => write!(f, "offer {tenant} {agent}"),
             Self::Dismissed(tenant, agent) => write!(f, "dismissed {tenant} {agent}"),
+            Self::Probe(tenant, agent) => write!(f, "probe {tenant} {agent}"),
+            Self::Alive(tenant, agent) => write!(f, "alive {tenant} {agent}"),
+            Self::Moved(tenant, agent) => write!(f, "moved {tenant} {agent}"),
         }
     }
 }
@@ -108,6 +128,9 @@ impl FromStr for News {
             Some("preview") => agent().map(|(tenant, agent)| Self::Preview(tenant, agent)),
             Some("offer") => agent().map(|(tenant, agent)| Self::Offer(tenant, agent)),
             Some("dismissed") => agent().map(|(tenant, agent)| Self::Dismissed(tenant, agent)),
+            Some("probe") => agent().map(|(tenant, agent)| Self::Probe(tenant, agent)),
+            Some("alive") => agent().map(|(tenant, agent)| Self::Alive(tenant, agent)),
+            Some("moved") => agent().map(|(tenant, agent)| Self::Moved(tenant, agent)),
             _ => Err(NoNews),
         }
     }
@@ -170,6 +193,7 @@ impl Hub {
             events: watch::Sender::default(),
             departures: watch::Sender::default(),
             previews: watch::Sender::default(),
+            signs: broadcast::Sender::new(SIGNS),
             watchers: Gate::new(MAX_WATCHERS),
             untold: (!alone).then(Untold::default),
         }
@@ -178,6 +202,11 @@ impl Hub {
     /// Takes in what has happened here: whoever waits for it is woken, here and elsewhere.
     fn news(&self, news: News) {
         self.hear(news);
+        self.tell(news);
+    }
+
+    /// Tells the other processes.
+    fn tell(&self, news: News) {
         if let Some(untold) = &self.untold {
             untold.news.lock().unwrap_or_else(PoisonError::into_inner).insert(news);
             untold.more.notify_one();
@@ -207,6 +236,11 @@ impl Hub {
                     session.dismissed.notify_one();
                 }
             }
+            News::Alive(tenant, agent) => {
+                let _nobody_asks = self.signs.send((tenant, agent));
+            }
+            // Whoever hears these looks at the store, or waits for the agent.
+            News::Probe(..) | News::Moved(..) => {}
         }
     }
 
@@ -250,6 +284,50 @@ impl Hub {
             sessions.remove(&(tenant, agent));
         }
         last
+    }
+
+    /// An agent whose connection this was has another one, in this process or elsewhere.
+    pub fn supersede(&self, tenant: TenantId, agent: AgentUid, session: &Arc<Session>) {
+        self.disconnected(tenant, agent, session);
+        session.superseded.notify_one();
+    }
+
+    /// An agent that was another process's has connected here.
+    pub fn moved(&self, tenant: TenantId, agent: AgentUid) {
+        self.tell(News::Moved(tenant, agent));
+    }
+
+    /// An agent has given a sign of life, for which another process has asked.
+    pub fn alive(&self, tenant: TenantId, agent: AgentUid) {
+        self.tell(News::Alive(tenant, agent));
+    }
+
+    /// Tells whether an agent is there: it gives a sign of life when it is asked, or gave one just now and its connection has not
+    /// ended.
+    pub async fn is_there(&self, tenant: TenantId, agent: AgentUid, now: UnixMillis) -> bool {
+        let Some(session) = self.session(tenant, agent) else { return false };
+        if session.answers(SIGN).await {
+            return true;
+        }
+        let just_now = session.alive.borrow().is_some_and(|last| last.plus(JUST_NOW) > now);
+        let is_open = self.session(tenant, agent).is_some_and(|open| Arc::ptr_eq(&open, &session));
+        just_now && is_open
+    }
+
+    /// Tells whether an agent is there by what another process says.
+    pub async fn is_there_elsewhere(&self, tenant: TenantId, agent: AgentUid) -> bool {
+        let mut signs = self.signs.subscribe();
+        self.tell(News::Probe(tenant, agent));
+        let sign = async {
+            loop {
+                match signs.recv().await {
+                    Ok(of) if of == (tenant, agent) => return true,
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return false,
+                }
+            }
+        };
+        tokio::time::timeout(SIGN + TOLD, sign).await.unwrap_or(false)
     }
 
     /// What agents are to run may have changed.

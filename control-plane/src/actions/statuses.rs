@@ -105,6 +105,11 @@ async fn write(
     if answered {
         state.hub.happened();
     }
+    let is_anothers = |said: &Said| said.replica.as_ref().is_some_and(|replica| *replica != state.replica.id);
+    for (uid, _) in said.iter().filter(|(_, said)| is_anothers(said)) {
+        // Its connection to that one is an earlier one, unless two agents have one credential.
+        state.hub.moved(tenant, *uid);
+    }
     for gone in uids.iter().filter(|uid| !said.contains_key(uid)) {
         // It was deleted, and this replica has not heard of it.
         state.hub.dismiss(tenant, *gone);

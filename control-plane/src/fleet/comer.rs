@@ -1,9 +1,6 @@
 //! Who comes: an agent by its own credential or its certificate, or a visitor by a token or a certificate. It is known before a
 //! message is read.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use proto::INSTANCE_UID;
@@ -21,11 +18,6 @@ use crate::id::AgentUid;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::StoreError;
-
-/// Time in which an agent that is there gives a sign of life.
-const SIGN: Duration = Duration::from_secs(2);
-/// Time after a sign of life in which an agent is there, although it gives no other.
-const JUST_NOW: Duration = Duration::from_secs(10);
 
 /// Somebody who comes.
 #[derive(Debug)]
@@ -162,23 +154,20 @@ pub fn asks_for_a_name(message: &AgentToServer) -> bool {
     message.flags & AgentToServerFlags::RequestInstanceUid as u64 != 0
 }
 
-/// Tells whether the agent of this name is another one: it has a credential of its own, or it is there. It is there if it gives a
-/// sign of life when it is asked, or gave one just now and its connection has not ended. Otherwise it is the same one, which has
-/// come back before its connection was seen to be gone.
+/// Tells whether the agent of this name is another one: it has a credential of its own, or it is there, on this replica or another.
+/// Otherwise it is the same one, which has come back before its connection was seen to be gone.
 async fn is_taken(state: &AppState, pass: &Pass, uid: AgentUid) -> Result<bool, StoreError> {
     let tenant = pass.tenant_id;
     let Some(holder) = join::holder(state, tenant, uid).await? else { return Ok(false) };
     if holder.own_credential {
         return Ok(true);
     }
-    let Some(session) = state.hub.session(tenant, holder.uid) else { return Ok(false) };
-    let now = state.clock.now();
-    if session.answers(SIGN).await {
-        return Ok(true);
+    if state.hub.is_connected(tenant, holder.uid) {
+        return Ok(state.hub.is_there(tenant, holder.uid, state.clock.now()).await);
     }
-    let just_now = session.alive.borrow().is_some_and(|last| last.plus(JUST_NOW) > now);
-    let is_open = state.hub.session(tenant, holder.uid).is_some_and(|open| Arc::ptr_eq(&open, &session));
-    Ok(just_now && is_open)
+    // The store has which replica heard it last; that one asks it.
+    let is_anothers = holder.replica.is_some_and(|replica| replica != state.replica.id);
+    Ok(is_anothers && state.hub.is_there_elsewhere(tenant, holder.uid).await)
 }
 
 /// URL of the control plane, as an agent reached it. Nothing unless it came to our own port, without TLS: an agent that takes new

@@ -12,7 +12,7 @@ use crate::hub::News;
 use crate::id::{AgentUid, TenantId};
 use crate::state::AppState;
 use crate::store::replicas::{Ear, Replicas, Terms};
-use crate::store::{Across, StoreError, generations};
+use crate::store::{Across, StoreError, generations, sessions};
 
 /// Terms of leases. One that decides and is late by more than this is replaced, and what it had begun is taken back: with 600 ms
 /// replicas took turns on a machine that was short of CPU, and little was done. Agents of a replica that is late are not taken
@@ -128,7 +128,38 @@ fn take_in(state: &AppState, text: &str) {
         return;
     }
     for news in lines.filter_map(|line| line.parse().ok()) {
-        state.hub.hear(news);
+        match news {
+            News::Probe(tenant, agent) if state.hub.is_connected(tenant, agent) => {
+                tokio::spawn(answer(state.clone(), tenant, agent));
+            }
+            News::Moved(tenant, agent) if state.hub.is_connected(tenant, agent) => {
+                tokio::spawn(end(state.clone(), tenant, agent));
+            }
+            news => state.hub.hear(news),
+        }
+    }
+}
+
+/// Tells whoever asks whether an agent of this replica is there, if it is.
+async fn answer(state: AppState, tenant: TenantId, agent: AgentUid) {
+    if state.hub.is_there(tenant, agent, state.clock.now()).await {
+        state.hub.alive(tenant, agent);
+    }
+}
+
+/// Ends the connection of an agent that has another replica since, as a second connection to this one would. One that polls goes
+/// from replica to replica.
+async fn end(state: AppState, tenant: TenantId, agent: AgentUid) {
+    let session = state.hub.session(tenant, agent).filter(|session| session.alive.borrow().is_some());
+    let Some(session) = session else { return };
+    let replica = async { sessions::replica_of(&mut *state.store.read(tenant).await?, tenant, agent).await };
+    match replica.await {
+        Ok(Some(replica)) if replica != state.replica.id => state.hub.supersede(tenant, agent, &session),
+        // It has come back since.
+        Ok(_) => {}
+        Err(error) => {
+            tracing::warn!(%error, "an agent that has gone to another replica stays connected here, too");
+        }
     }
 }
 

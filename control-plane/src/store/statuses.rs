@@ -117,6 +117,8 @@ pub struct Said {
     pub offered_hash: Option<String>,
     /// True if somebody has lifted contents from its quarantine.
     pub lifting: bool,
+    /// The replica that it was connected to when this was read.
+    pub replica: Option<String>,
 }
 
 impl Said {
@@ -171,6 +173,7 @@ fn said(row: &Row) -> Result<(AgentUid, Said), StoreError> {
         node: row.try_get("node")?,
         offered_hash: row.try_get("offered_hash")?,
         lifting: row.try_get::<Option<&str>>("lifting")?.is_some(),
+        replica: row.try_get("replica")?,
     };
     Ok((row.try_get("uid")?, said))
 }
@@ -200,7 +203,7 @@ pub async fn of(
     for part in parts(agents) {
         let sql = format!(
             "SELECT uid, version, health, effective_hash, host, boot_id, generation, baseline_digest, candidate_cut, attributes,
-                 refuses_configs, takes_generations, node, offered_hash, lifting, local_override_pending
+                 refuses_configs, takes_generations, node, offered_hash, lifting, local_override_pending, replica
              FROM agents WHERE tenant_id = $1 AND uid IN {}",
             values(1, part.len(), 2)
         );

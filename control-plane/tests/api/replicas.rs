@@ -11,9 +11,11 @@ use proto::opamp::AgentToServer;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use uuid::Uuid;
 
 use super::experiments::asked;
-use super::opamp::client::{Client, TAKING, full, shown_with};
+use super::opamp::client::{Client, TAKING, full, named, shown_with, token};
 use super::opamp::offers::enrolled;
 use super::postgres::{Database, migrated, shared};
 use super::previews;
@@ -93,6 +95,60 @@ async fn an_agent_of_one_replica_is_told_what_was_asked_of_the_other() {
     hears(&mut client, "after its connection was lost").await;
     deployed(&first, &admin, "e").await;
     hears(&mut client, "by its next connection").await;
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_agent_of_one_name_is_told_apart_by_another_replica_too() {
+    let ([first, second], admin, _database) = two().await;
+    let token = token(&first, &admin).await;
+    let uid = Uuid::now_v7();
+    let (mut one, _) = Client::greeted(&first, &token, uid).await;
+    // The first reads on, as one that is alive does.
+    let (mut other, answer) = {
+        let mut newcomer = Box::pin(Client::greeted(&second, &token, uid));
+        loop {
+            tokio::select! {
+                greeted = &mut newcomer => break greeted,
+                message = one.socket.next() => {
+                    assert!(matches!(message, Some(Ok(Message::Ping(_)))), "{message:?}");
+                }
+            }
+        }
+    };
+    let name = named(&answer).expect("another name");
+    assert!(named(&one.beat().await).is_none(), "the first is still connected, under its name");
+    other.uid = name;
+    assert!(other.beat().await.error_response.is_none());
+    for (uid, replica) in [(uid, &first), (name, &second)] {
+        shown_with(replica, &admin, uid, "status", "connected").await;
+    }
+    // One that comes back to another replica at once is the same one.
+    one.socket.get_ref().set_zero_linger().unwrap();
+    drop(one);
+    let (mut back, answer) = Client::greeted(&second, &token, uid).await;
+    assert_eq!((named(&answer), answer.error_response), (None, None));
+    assert!(back.beat().await.error_response.is_none());
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn an_earlier_connection_of_one_credential_is_closed_by_another_replica_too() {
+    let ([first, second], admin, _database) = two().await;
+    let (uid, credential) = enrolled(&first, &admin).await;
+    let mut before = Client::connect_as(&first, &credential, uid, TAKING).await;
+    before.say(full()).await;
+    for (at, elsewhere) in [(&second, &first), (&first, &second)] {
+        let mut next = Client::connect_as(at, &credential, uid, TAKING).await;
+        next.say(full()).await;
+        let closed = tokio::time::timeout(TOLD, before.closed()).await.expect("it is closed");
+        assert_eq!(closed, (1008, "connected elsewhere".to_owned()));
+        assert!(next.beat().await.error_response.is_none(), "the later one stays");
+        shown_with(elsewhere, &admin, uid, "status", "connected").await;
+        before = next;
+    }
     first.stop().await;
     second.stop().await;
 }

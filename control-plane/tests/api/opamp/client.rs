@@ -171,6 +171,12 @@ impl Client {
     }
 }
 
+/// The name that an agent is given.
+pub fn named(answer: &ServerToAgent) -> Option<Uuid> {
+    let named = answer.agent_identification.as_ref()?;
+    Some(Uuid::from_slice(&named.new_instance_uid).unwrap())
+}
+
 pub fn framed(message: &AgentToServer) -> Vec<u8> {
     [&[0][..], &message.encode_to_vec()].concat()
 }

@@ -7,12 +7,9 @@ use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
 use super::super::server::Server;
-use super::client::{Client, Poller, full, listed, metric, post, shown, shown_with, token, token_of, uses};
-
-fn named(answer: &ServerToAgent) -> Option<Uuid> {
-    let named = answer.agent_identification.as_ref()?;
-    Some(Uuid::from_slice(&named.new_instance_uid).unwrap())
-}
+use super::client::{
+    Client, Poller, full, listed, metric, named, post, shown, shown_with, token, token_of, uses,
+};
 
 async fn enrolled(server: &Server, token: &str, uid: Uuid) -> String {
     let body = json!({ "uid": uid, "labels": {}, "host": "h1", "version": "0.1.0" });
