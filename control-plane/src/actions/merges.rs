@@ -127,7 +127,11 @@ async fn finish(state: &AppState, of: (TenantId, ExperimentId), now: UnixMillis)
 pub async fn merge(tx: &mut Tx, of: &Of) -> Result<(), StoreError> {
     let boots = merges::boots(tx, of).await?;
     let mut stretches: BTreeMap<i64, Merge> = BTreeMap::new();
-    for Waiting { process, horizon, body } in merges::take(tx, of, HORIZONS).await? {
+    for waiting in merges::take(tx, of, HORIZONS).await? {
+        if merges::take_back(tx, of, &waiting).await? {
+            continue;
+        }
+        let Waiting { process, horizon, body, .. } = waiting;
         let end = horizon.end.saturating_sub(process.clock_offset);
         let merge = stretches.entry(Grain::Minutes.start(end)).or_default();
         let is_first = boots.get(&process.boot_id) == Some(&horizon.start);

@@ -15,6 +15,9 @@ use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
 use crate::id::{AgentUid, TenantId};
 
+/// Nanoseconds by which two offsets of one clock may differ: an hour.
+const APART: i64 = 3_600_000_000_000;
+
 /// Agent in a step of an experiment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Of {
@@ -37,6 +40,8 @@ pub struct Waiting {
     pub horizon: Horizon,
     /// Its body; empty if it was forgotten.
     pub body: Vec<u8>,
+    /// True if horizons after it were merged before: it may be one of those.
+    pub is_late: bool,
 }
 
 /// Horizon that was merged.
@@ -193,8 +198,11 @@ pub async fn let_wait(
 pub async fn take(tx: &mut Tx, of: &Of, most: u32) -> Result<Vec<Waiting>, StoreError> {
     let rows = query(
         "SELECT boot_id, generation, plans, baseline, clock_offset, window_start, window_end, points_in, received_at,
-             clock_measured, nanos_per_point, latency_p99, digest, body FROM experiment_windows
-         WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4 AND to_merge = 1
+             clock_measured, nanos_per_point, latency_p99, digest, body,
+             (SELECT MAX(merged_until) FROM experiment_sums AS sum WHERE sum.tenant_id = $1 AND sum.experiment_id = $2
+                 AND sum.agent_uid = $3 AND sum.boot_id = experiment_windows.boot_id
+                 AND sum.generation = experiment_windows.generation) AS merged_until
+         FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4 AND to_merge = 1
          ORDER BY window_start, boot_id, generation LIMIT $5",
     );
     let rows = rows.bind(of.tenant).bind(of.experiment).bind(of.agent).bind(of.step.as_str()).bind(most);
@@ -238,7 +246,10 @@ pub async fn take(tx: &mut Tx, of: &Of, most: u32) -> Result<Vec<Waiting>, Store
 
 fn read_waiting(row: &Row) -> Result<Waiting, StoreError> {
     let points: Option<i64> = row.try_get("points_in")?;
+    let (merged_until, start): (Option<i64>, i64) =
+        (row.try_get("merged_until")?, row.try_get("window_start")?);
     Ok(Waiting {
+        is_late: merged_until.is_some_and(|until| start < until),
         process: Process {
             boot_id: row.try_get("boot_id")?,
             generation: row.try_get("generation")?,
@@ -247,7 +258,7 @@ fn read_waiting(row: &Row) -> Result<Waiting, StoreError> {
             clock_offset: row.try_get("clock_offset")?,
         },
         horizon: Horizon {
-            start: row.try_get("window_start")?,
+            start,
             end: row.try_get("window_end")?,
             came_in: points.is_some_and(|points| points > 0),
             received_at: row.try_get("received_at")?,
@@ -257,6 +268,54 @@ fn read_waiting(row: &Row) -> Result<Waiting, StoreError> {
         },
         body: row.try_get("body")?,
     })
+}
+
+/// Takes a horizon back that was taken out of those that wait, if it was merged before: a release that knows no merges has filed
+/// it once more, and its sums count it twice. Tells whether it was one.
+///
+/// # Errors
+/// The store's.
+pub async fn take_back(tx: &mut Tx, of: &Of, again: &Waiting) -> Result<bool, StoreError> {
+    let Waiting { process, horizon, is_late, .. } = again;
+    if !is_late {
+        return Ok(false);
+    }
+    let is_it = |one: &Merged| {
+        (&one.process.boot_id, one.process.generation, one.horizon.start)
+            == (&process.boot_id, process.generation, horizon.start)
+    };
+    // What was merged has an offset that was measured at another time.
+    let about = [horizon.start.saturating_sub(APART), horizon.end.saturating_add(APART)]
+        .map(|at| at.saturating_sub(process.clock_offset));
+    let own = within(tx, (of.tenant, of.experiment), Some(of.agent), about).await?;
+    if !own.iter().any(is_it) {
+        return Ok(false);
+    }
+    query(
+        "UPDATE experiment_sums SET horizons = horizons - 1, counted = counted - $10 WHERE tenant_id = $1 AND experiment_id = $2
+             AND agent_uid = $3 AND boot_id = $4 AND generation = $5 AND step = $6 AND plans = $7 AND baseline = $8
+             AND clock_offset = $9",
+    )
+    .bind(of.tenant)
+    .bind(of.experiment)
+    .bind(of.agent)
+    .bind(&process.boot_id)
+    .bind(process.generation)
+    .bind(of.step.as_str())
+    .bind(&process.plans)
+    .bind(&process.baseline)
+    .bind(process.clock_offset)
+    .bind(i64::from(horizon.came_in))
+    .execute(&mut *tx)
+    .await?;
+    // Those of another offset have nothing else.
+    query("DELETE FROM experiment_sums WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND horizons = 0")
+        .bind(of.tenant)
+        .bind(of.experiment)
+        .bind(of.agent)
+        .execute(tx)
+        .await?;
+    Ok(true)
 }
 
 /// Adds a merge to the one that is kept of its time.

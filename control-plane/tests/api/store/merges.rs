@@ -21,6 +21,7 @@ on_every_engine!(
     what_is_counted_is_the_same_whatever_was_merged,
     a_merge_that_is_broken_off_has_done_nothing,
     a_report_that_comes_late_is_merged_where_it_belongs,
+    what_an_earlier_release_files_once_more_after_it_was_merged_counts_once,
     a_step_is_one_merge_once_the_experiment_is_over,
     a_day_of_reports_takes_few_rows_and_bytes,
 );
@@ -47,7 +48,8 @@ async fn rows(tx: &mut Tx, table: &str) -> i64 {
 }
 
 async fn varied(tx: &mut Tx, id: ExperimentId) -> String {
-    format!("{:?}", windows::varied(tx, (ONE, id), [i64::MIN, i64::MAX]).await.unwrap())
+    let found = windows::varied(tx, (ONE, id), [i64::MIN, i64::MAX]).await.unwrap();
+    format!("{} {:?}", found.all, found.rows)
 }
 
 async fn what_is_counted_is_the_same_whatever_was_merged(store: &Store) {
@@ -152,8 +154,8 @@ async fn a_merge_that_is_broken_off_has_done_nothing(store: &Store) {
     let mut tx = store.begin(EVERYBODY).await.unwrap();
     let expected = [(Grain::Minutes, 0, 5, 5), (Grain::Minutes, 5, 5, 5)];
     assert_eq!(merged(&mut tx, id, 1).await, expected, "each horizon once");
-    let counted = sums::counted(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
-    assert_eq!(counted.counted, KEPT + 10);
+    let found = sums::counted(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
+    assert_eq!(found.counted, KEPT + 10);
     assert!(merges::waiting(&mut tx, 1, NOW, 10).await.unwrap().is_empty(), "nothing more is done");
 }
 
@@ -184,6 +186,47 @@ async fn a_report_that_comes_late_is_merged_where_it_belongs(store: &Store) {
     let hour = figures.iter().find(|one| one.grain == Grain::Hour).unwrap();
     let points = (0..60).map(|minute| 100 + minute).sum::<u64>();
     assert_eq!(hour.merge.figures.parts().sums[1], points, "each once, whenever it came");
+}
+
+async fn what_an_earlier_release_files_once_more_after_it_was_merged_counts_once(store: &Store) {
+    let (mut tx, id) = under_way(store).await;
+    for minute in 0..i64::from(KEPT) + 10 {
+        report(&mut tx, id, 1, minute).await;
+    }
+    merge_all(&mut tx).await;
+    let of = Of { tenant: ONE, experiment: id, agent: uid(1), step: "mirror".to_owned() };
+    let told = async |tx: &mut Tx| {
+        let covered = sums::covered(tx, (ONE, id)).await.unwrap();
+        let found = sums::counted(tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
+        let stretches = merges::latest(tx, &of, 10).await.unwrap();
+        let figures: Vec<_> =
+            stretches.iter().map(|one| (one.merge.len(), one.merge.figures.parts())).collect();
+        (covered, found.counted, figures)
+    };
+    let before = told(&mut tx).await;
+    // It knows the rows of reports alone, and measures the clock anew where it finds none of the process.
+    for (minute, clock_offset) in [(3, 0), (4, 20_000_000)] {
+        let body = body(100 + minute as u64);
+        let hash = proto::generation::config_hash(&body);
+        let digest: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let content =
+            reports::Content { body: &body, clock_offset, ..content((minute + 1) * MINUTE, &digest) };
+        reports::insert(&mut tx, ONE, &[(key(id, 1, 1, minute * MINUTE), content)]).await.unwrap();
+    }
+    let found = sums::counted(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
+    assert_eq!(found.counted, before.1 + 2, "twice until then");
+    report(&mut tx, id, 1, i64::from(KEPT) + 10).await;
+    merge_all(&mut tx).await;
+    let after = told(&mut tx).await;
+    assert_eq!(after.0[0].horizons, before.0[0].horizons + 1);
+    assert_eq!(after.1, before.1 + 1);
+    let kept = |figures: &[(usize, control_plane::experiment::HorizonsParts)]| {
+        figures.iter().map(|(number, parts)| (*number, parts.kept, parts.sums[1])).collect::<Vec<_>>()
+    };
+    // The horizon that was new pushed one more out of those that are kept one by one.
+    assert_eq!(kept(&after.2)[1..], kept(&before.2)[..]);
+    assert_eq!(kept(&after.2)[0], (1, 1, 110));
+    assert!(merges::waiting(&mut tx, 1, NOW, 10).await.unwrap().is_empty());
 }
 
 async fn a_step_is_one_merge_once_the_experiment_is_over(store: &Store) {
