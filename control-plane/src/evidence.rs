@@ -16,10 +16,10 @@ use crate::experiment::{AgentEvidence, Evidence, RefusedReports, Run, Step, Stre
 use crate::id::AgentUid;
 use crate::state::AppState;
 use crate::store::experiments::Experiment;
-use crate::store::generations::{self, Status};
+use crate::store::generations::{self, Offered, Status};
 use crate::store::sessions::{self, Member};
 use crate::store::{Connection, StoreError, refusals, slices, sums, trials, windows};
-use crate::walks::Walks;
+use crate::walks::{OfStep, Walks, most};
 
 /// Hours from Monday 00:00 to Thursday 00:00, where the epoch's week begins.
 const MONDAY_TO_EPOCH: i64 = 72;
@@ -69,19 +69,30 @@ pub async fn evidence(
     let counted = since.max(in_waves.then(|| run.since.plus(delay)));
     let mut baselines = Baselines::of(reader, experiment).await?;
     let mut refused = refused(reader, experiment).await?;
+    let mut read = walks.reads.of(experiment.id, &run.step.to_string()).await;
+    let asked = experiment.spec.policy.min_horizons;
+    let known = Known {
+        latest: generations::latest_of(reader, experiment.tenant_id, &run.agents).await?,
+        sums: sums::All::of(reader, (experiment.tenant_id, experiment.id)).await?,
+        most: most(run.agents.len(), asked),
+    };
+    let members: HashMap<AgentUid, &Member> = members.iter().map(|member| (member.uid, member)).collect();
     let mut agents = Vec::with_capacity(run.agents.len());
     for uid in &run.agents {
-        let member = members.iter().find(|member| member.uid == *uid);
+        let member = members.get(uid).copied();
         let wave = waves.get(uid).copied();
+        let of = (experiment, run, &known);
         let found =
-            agent(reader, (experiment, run), [since, counted], (*uid, member), wave, &mut baselines).await?;
+            agent(reader, of, [since, counted], (*uid, member, wave), &mut baselines, &mut read).await?;
         let refused = refused.remove(uid).unwrap_or_default();
         let last_seen = found.last_seen.max(refused.last_at);
         // Before its start this process could hear nobody.
         let heard = found.heard.max(started).max(refused.last_at.unwrap_or(started));
         agents.push(AgentEvidence { refused, last_seen, heard, ..found });
     }
-    let mut totals = totals(reader, experiment, run.step == Step::Aa, &baselines).await?;
+    let mut totals =
+        read.totals(reader, experiment, (&run.agents, &known.sums), |uid| baselines.since(uid)).await?;
+    drop(read);
     let with_totals = |agent: AgentEvidence| {
         let whole = AgentEvidence { totals: totals.remove(&agent.uid).unwrap_or_default(), ..agent };
         if whole.in_conflict { whole.without_findings() } else { whole }
@@ -139,7 +150,7 @@ pub async fn totals(
 ) -> Result<HashMap<AgentUid, Vec<Comparison>>, StoreError> {
     let of = (experiment.tenant_id, experiment.id);
     let mut totals: HashMap<AgentUid, Vec<Comparison>> = HashMap::new();
-    for (uid, end, body) in windows::last_of_processes(reader, of, aa).await? {
+    for (uid, end, body) in windows::last_of_processes(reader, of, aa, None).await? {
         if baselines.since(uid).is_some_and(|since| end <= since) {
             continue;
         }
@@ -168,47 +179,44 @@ fn read(body: &[u8]) -> Option<Findings> {
     Findings::decode(body, &proto::generation::config_hash(body)).ok()
 }
 
+/// What is known of all agents of a step.
+struct Known {
+    latest: HashMap<AgentUid, Offered>,
+    sums: sums::All,
+    /// Number of horizons of each that are looked at.
+    most: u32,
+}
+
 async fn agent(
     reader: &mut Connection,
-    (experiment, run): (&Experiment, &Run),
+    (experiment, run, known): (&Experiment, &Run, &Known),
     [since, counted]: [Option<UnixMillis>; 2],
-    (uid, member): (AgentUid, Option<&Member>),
-    wave: Option<u8>,
+    (uid, member, wave): (AgentUid, Option<&Member>, Option<u8>),
     baselines: &mut Baselines,
+    read: &mut OfStep,
 ) -> Result<AgentEvidence, StoreError> {
-    let tenant = experiment.tenant_id;
+    let of = (experiment.tenant_id, experiment.id);
     let step = run.step.to_string();
-    let latest = generations::latest(reader, tenant, uid).await?;
+    let latest = known.latest.get(&uid);
     let latest =
         latest.filter(|l| l.experiment_id == Some(experiment.id) && l.step.as_deref() == Some(&step));
-    let current =
-        member.zip(latest.as_ref()).filter(|(member, latest)| member.generation == latest.generation);
+    let current = member.zip(latest).filter(|(member, latest)| member.generation == latest.generation);
     if let Some((member, _)) = current.filter(|(_, latest)| latest.status == Status::Applied) {
         baselines.in_charge(uid, member.baseline_digest.as_deref().unwrap_or_default());
     }
     let compared = baselines.since(uid).unwrap_or(0);
     let nanos = |at: Option<UnixMillis>| at.map_or(0, |at| at.0.saturating_mul(1_000_000)).max(compared);
-    let found = windows::of_step(reader, (tenant, experiment.id), uid, &step, nanos(since)).await?;
+    let found = known.sums.counted(reader, of, (uid, &step), nanos(since)).await?;
     let (mut count, mut idle) = (found.counted, found.idle);
     if counted > since {
-        let later = sums::counted(reader, (tenant, experiment.id), uid, &step, nanos(counted)).await?;
+        let later = known.sums.counted(reader, of, (uid, &step), nanos(counted)).await?;
         (count, idle) = (later.counted, later.idle);
     }
-    let read = found.bodies.iter().filter_map(|body| {
-        let mut findings = read(&body.bytes)?;
-        // By our clock, so that horizons of different agents can be told to be of one time.
-        findings.window_end = findings.window_end.saturating_add_signed(body.clock_offset.saturating_neg());
-        if body.after_restart {
-            // A panel still shows what this process has not seen: no instant of this horizon counts.
-            let lenses = findings.horizon.lenses.iter_mut();
-            lenses
-                .filter(|lens| lens.measured.is_measured())
-                .for_each(|lens| lens.measured = observe::Measured::NoInstant);
-        }
-        Some(findings)
-    });
+    let which = (nanos(since), known.most);
+    let read = read.horizons(reader, experiment, (uid, &known.sums), which).await?;
     // What the split lost of, or what batches were left out of, is no evidence.
-    let (horizons, void): (Vec<_>, Vec<_>) = read.partition(|found| found.horizon.missing.count == 0);
+    let (horizons, void): (Vec<_>, Vec<_>) =
+        read.into_iter().partition(|found| found.horizon.missing.count == 0);
     let counted_from = u64::try_from(nanos(counted)).unwrap_or(0);
     let voided = void.iter().filter(|found| found.window_end > counted_from).count();
     let voided = u32::try_from(voided).unwrap_or(u32::MAX);
@@ -217,9 +225,8 @@ async fn agent(
         wave: wave.filter(|wave| *wave > wave::WAITING || latest.is_none()),
         uid,
         host: member.map_or_else(|| uid.to_string(), |member| member.host.clone()),
-        applied: latest.as_ref().is_some_and(|latest| latest.status == Status::Applied),
+        applied: latest.is_some_and(|latest| latest.status == Status::Applied),
         failed: latest
-            .as_ref()
             .filter(|latest| latest.status == Status::Failed)
             .map(|latest| latest.error.clone().unwrap_or_else(|| "it does not say why".to_owned())),
         cut: current.and_then(|(member, _)| member.candidate_cut.clone()),
@@ -234,9 +241,9 @@ async fn agent(
         idle,
         voided,
         totals: Vec::new(),
-        clock_ahead: found.clock_ahead,
+        clock_ahead: found.clock_ahead(),
         refused: RefusedReports::default(),
-        void: void.into_iter().flat_map(|found| found.horizon.missing.names).collect(),
+        void: void.iter().flat_map(|found| found.horizon.missing.names.iter().cloned()).collect(),
         measured: Vec::new(),
         rebased: baselines.change(uid),
     })

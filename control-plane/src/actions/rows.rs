@@ -308,12 +308,8 @@ mod tests {
             from: 0,
             to: 50,
         };
-        let body = |at: i64| Body {
-            bytes: Vec::new(),
-            after_restart: false,
-            clock_offset: 0,
-            stretch: [at * 10, at * 10 + 10],
-        };
+        let body =
+            |at: i64| Body { bytes: Vec::new(), after_restart: false, stretch: [at * 10, at * 10 + 10] };
         let (one, other) = (covered(1, 5), covered(2, 3));
         let told = |of, numbers: &[i64]| Told {
             of,

@@ -87,7 +87,7 @@ fn instants(evidence: &Evidence) -> u64 {
         let lenses = total.lenses.iter().filter(|lens| lens.measured.is_measured() && !lens.increases);
         lenses.map(|lens| lens.total.instants).max().unwrap_or(0)
     };
-    let of_agent = |agent: &AgentEvidence| agent.totals.iter().map(of_process).sum();
+    let of_agent = |agent: &AgentEvidence| agent.totals.iter().map(|total| of_process(total)).sum();
     evidence.agents.iter().map(of_agent).max().unwrap_or(0)
 }
 

@@ -47,7 +47,7 @@ pub struct AgentEvidence {
     /// True if the agent is enrolled still, and its owner lets configs be pushed to it.
     pub known: bool,
     /// Its findings in the horizons of this step, oldest first; the last ones, if there are many. They end by our clock.
-    pub horizons: Vec<Findings>,
+    pub horizons: Vec<Arc<Findings>>,
     /// Horizons of this step in which something came in.
     pub count: u32,
     /// Horizons of this step in which nothing came in.
@@ -57,7 +57,7 @@ pub struct AgentEvidence {
     /// Units that the split lost in them, and batches that were left out.
     pub void: BTreeSet<String>,
     /// All that each of its processes has measured since the experiment began to run these two plans, oldest first.
-    pub totals: Vec<Comparison>,
+    pub totals: Vec<Arc<Comparison>>,
     /// Time by which its clock is ahead of ours, or behind (negative), milliseconds, the furthest in this step; nothing if
     /// it does not say it.
     pub clock_ahead: Option<i64>,
@@ -145,7 +145,7 @@ impl AgentEvidence {
     /// The latest horizon.
     #[must_use]
     pub fn last(&self) -> Option<&Findings> {
-        self.horizons.last()
+        self.horizons.last().map(Arc::as_ref)
     }
 
     /// The same agent without what it has measured: it counts for nothing.
@@ -158,7 +158,8 @@ impl AgentEvidence {
     /// Everything in which harm may show: each horizon of the step, and what each process has measured in all, for what
     /// lies between horizons.
     pub fn stretches(&self) -> impl Iterator<Item = &Comparison> {
-        self.horizons.iter().map(|findings| &findings.horizon).chain(&self.totals)
+        let totals = self.totals.iter().map(Arc::as_ref);
+        self.horizons.iter().map(|findings| &findings.horizon).chain(totals)
     }
 
     /// Tells whether it reports and nothing came in during this step. Of a horizon that counts for nothing something did.

@@ -1,5 +1,6 @@
 //! Every transition and refusal of the state machine, and every verdict.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use observe::{

@@ -120,6 +120,36 @@ pub async fn latest(
     row.as_ref().map(read).transpose()
 }
 
+/// The latest generation of each of a tenant's agents, without its body.
+///
+/// # Errors
+/// The store's.
+pub async fn latest_of(
+    connection: &mut Connection,
+    tenant: TenantId,
+    agents: &[AgentUid],
+) -> Result<HashMap<AgentUid, Offered>, StoreError> {
+    let mut all = HashMap::with_capacity(agents.len());
+    for part in parts(agents) {
+        let sql = format!(
+            "SELECT told.agent_uid, told.generation, told.content, told.config_hash, '' AS body, told.experiment_id, told.step,
+                 told.status, told.error, told.compared_with
+             FROM agent_generations AS told WHERE told.tenant_id = $1 AND told.agent_uid IN {}
+                 AND told.generation = (SELECT MAX(generation) FROM agent_generations AS last
+                     WHERE last.tenant_id = $1 AND last.agent_uid = told.agent_uid)",
+            values(1, part.len(), 2)
+        );
+        let mut asked = query(AssertSqlSafe(sql)).bind(tenant);
+        for agent in part {
+            asked = asked.bind(*agent);
+        }
+        for row in asked.fetch_all(connection).await? {
+            all.insert(row.try_get("agent_uid")?, read(&row)?);
+        }
+    }
+    Ok(all)
+}
+
 /// The latest generation of every agent of every tenant that is not archived, without its body: what the reconcilers compare
 /// with what is wanted.
 ///
@@ -282,6 +312,34 @@ pub async fn has_applied(
     .fetch_optional(connection)
     .await?;
     Ok(found.is_some())
+}
+
+/// Agents of these that have applied this content before, under any number.
+///
+/// # Errors
+/// The store's.
+pub async fn have_applied(
+    connection: &mut Connection,
+    tenant: TenantId,
+    agents: &[AgentUid],
+    content: &str,
+) -> Result<Vec<AgentUid>, StoreError> {
+    let mut all = Vec::new();
+    for part in parts(agents) {
+        let sql = format!(
+            "SELECT DISTINCT agent_uid FROM agent_generations
+             WHERE tenant_id = $1 AND content = $2 AND applied_at IS NOT NULL AND agent_uid IN {}",
+            values(1, part.len(), 3)
+        );
+        let mut asked = query(AssertSqlSafe(sql)).bind(tenant).bind(content);
+        for agent in part {
+            asked = asked.bind(*agent);
+        }
+        for row in asked.fetch_all(connection).await? {
+            all.push(row.try_get("agent_uid")?);
+        }
+    }
+    Ok(all)
 }
 
 /// Writes down what agents are to run from now on, and that each is offered it.

@@ -4,6 +4,10 @@
 //! A look at evidence reads these rows and not the reports, so that its price does not grow with the horizons before. Only where
 //! a time divides what one row has, some of its reports are read: those of the shorter side.
 
+mod all;
+
+pub use all::{All, Stamp};
+
 use std::collections::BTreeMap;
 
 use super::merges::{self, Merged};
@@ -118,32 +122,6 @@ struct Horizon {
     came_in: bool,
     received_at: UnixMillis,
     clock_ahead: Option<i64>,
-}
-
-/// Horizons of an agent in a step that ended after `since`, Unix nanoseconds by our clock.
-///
-/// # Errors
-/// The store's.
-pub async fn counted(
-    connection: &mut Connection,
-    of: Of,
-    agent: AgentUid,
-    step: &str,
-    since: i64,
-) -> Result<Counted, StoreError> {
-    let mut all = Counted::default();
-    for sum in of_agent(connection, of, agent).await? {
-        if sum.key.step != step {
-            continue;
-        }
-        let since = since.saturating_add(sum.key.clock_offset);
-        match sum.side(since) {
-            Some(Side::Until) => {}
-            Some(Side::After) => all.add(&sum.counted),
-            None => all.add(&sum.counted_after(connection, of, since).await?),
-        }
-    }
-    Ok(all)
 }
 
 /// Stretch of an experiment in which something came in on `agent` after a time, Unix nanoseconds by our clock; without one, on

@@ -69,7 +69,7 @@ fn totals<'a>(looked: &'a Subject<'_>, guardrail: &Guardrail) -> Vec<OfHost<'a>>
     let worst = |agent: &'a AgentEvidence| {
         let all = agent.totals.iter().filter_map(|total| Some((guardrail.quantity.of(total)?, total)));
         let worst = all.max_by(|a, b| guardrail.harm(a.0).total_cmp(&guardrail.harm(b.0)))?;
-        Some((agent.host.as_str(), worst.1))
+        Some((agent.host.as_str(), worst.1.as_ref()))
     };
     looked.evidence.agents.iter().filter_map(worst).collect()
 }

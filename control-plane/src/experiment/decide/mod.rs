@@ -31,6 +31,7 @@ pub use baseline::rebased;
 pub use start::decide_start;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::Findings;
@@ -196,23 +197,24 @@ impl Subject<'_> {
     /// Comparisons of all agents, by host: all that each of their processes has measured.
     fn totals(&self) -> impl Iterator<Item = (&str, &observe::Comparison)> {
         let agents = self.evidence.agents.iter();
-        agents.flat_map(|agent| agent.totals.iter().map(|total| (agent.host.as_str(), total)))
+        agents.flat_map(|agent| agent.totals.iter().map(|total| (agent.host.as_str(), total.as_ref())))
     }
 }
 
 /// The horizon that is nearest to a stretch of ends, of those that end less than `length` from it or reach over it.
-fn covering(horizons: &[Findings], [from, to]: [u64; 2], length: u64) -> Option<&Findings> {
-    let apart = |found: &&Findings| {
+fn covering(horizons: &[Arc<Findings>], [from, to]: [u64; 2], length: u64) -> Option<&Findings> {
+    let apart = |found: &&Arc<Findings>| {
         let end = found.window_end;
         from.saturating_sub(end).max(end.saturating_sub(to))
     };
     let nearest = horizons.iter().min_by_key(apart)?;
-    let reaches = |found: &&Findings| {
+    let reaches = |found: &&Arc<Findings>| {
         let seconds = found.horizon.seconds.max(0.0);
         let begin = found.window_end.saturating_sub((seconds * 1e9) as u64);
         begin < to && found.window_end > from
     };
-    if apart(&nearest) < length { Some(nearest) } else { horizons.iter().find(reaches) }
+    let found = if apart(&nearest) < length { Some(nearest) } else { horizons.iter().find(reaches) };
+    found.map(Arc::as_ref)
 }
 
 /// Looks at the evidence of a step under way. `goal` is set once the last horizon is being collected.
@@ -252,9 +254,9 @@ pub fn decide(evidence: &Evidence, spec: &Spec, run: &Run, goal: Option<Goal>, n
 }
 
 fn figures(evidence: &Evidence) -> Figures {
-    let last = Figures::of(evidence.agents.iter().filter_map(|agent| agent.totals.last()));
+    let last = Figures::of(evidence.agents.iter().filter_map(|agent| agent.totals.last().map(Arc::as_ref)));
     let restarted = evidence.agents.iter().any(|agent| agent.totals.len() > 1);
-    let all = evidence.agents.iter().flat_map(|agent| &agent.totals);
+    let all = evidence.agents.iter().flat_map(|agent| agent.totals.iter().map(Arc::as_ref));
     Figures::over_processes(last, all, restarted).overlapping(evidence.across.overlaps())
 }
 

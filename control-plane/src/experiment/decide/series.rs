@@ -4,6 +4,7 @@
 //! the policy allows them: a panel or an alert would not find them, or would show something else.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use observe::{Comparison, MetricFates, NamedCount, PartCounts, SeriesFates};
 
@@ -351,7 +352,7 @@ fn loss(looked: &Subject<'_>) -> Option<Criterion> {
     // A process that lost nothing does not make good what the one before it lost.
     let of_process = looked.evidence.agents.iter().filter_map(|agent| {
         let loss = |total: &&Comparison| Figures::of([*total]).loss().unwrap_or(0.0);
-        agent.totals.iter().max_by(|one, other| loss(one).total_cmp(&loss(other)))
+        agent.totals.iter().map(Arc::as_ref).max_by(|one, other| loss(one).total_cmp(&loss(other)))
     });
     let of_process = Figures::of(of_process);
     let share = |figures: &Figures| figures.loss().unwrap_or(0.0);

@@ -59,7 +59,7 @@ fn an_idle_agent_changes_no_answer_and_is_named() {
 fn horizons_without_traffic_count_for_nothing() {
     let quiet = |horizons: &[Comparison]| {
         let mut quiet = agent(2, horizons);
-        quiet.totals = vec![good()];
+        quiet.totals = vec![good().into()];
         decided(vec![agent(1, &[good(), good()]), quiet], &spec(), Step::Mirror)
     };
     let waits = "1 of 2 horizons with traffic are in; waiting for host-2.";
@@ -72,7 +72,7 @@ fn horizons_without_traffic_count_for_nothing() {
 #[test]
 fn an_agent_whose_traffic_has_stopped_is_not_waited_for_without_a_word() {
     let mut quiet = agent(2, &[good(), nothing(), nothing()]);
-    quiet.totals = vec![good()];
+    quiet.totals = vec![good().into()];
     let verdict = decided(vec![agent(1, &[good(), good()]), quiet], &spec(), Step::Mirror);
     assert_eq!(verdict.verb, Verb::Continue);
     assert_eq!(
@@ -394,7 +394,7 @@ fn a_restart_erases_no_loss_and_its_counts_are_upper_bounds() {
     let lossless = || Comparison { lost_by_candidate: count(0), ..good() };
     let mut restarted = agent(1, &[lossless(), lossless()]);
     // Its first process lost 400 series of 1,000, long before these two horizons.
-    restarted.totals.insert(0, good());
+    restarted.totals.insert(0, good().into());
     let asked = asking(|policy| policy.max_series_loss = Some(0.05));
     let verdict = decided(vec![restarted.clone(), agent(2, &[lossless(), lossless()])], &asked, Step::Mirror);
     assert_eq!((verdict.verb, named(&verdict.reasons)), (Verb::RollBack, vec!["max_series_loss"]));
@@ -415,7 +415,7 @@ fn harm_between_horizons_and_under_a_process_that_is_gone_rolls_back_at_once() {
         let mut harmed = agent(1, &[good()]);
         let mut before = good();
         harm(&mut before);
-        harmed.totals.insert(0, before);
+        harmed.totals.insert(0, before.into());
         let verdict = decided(vec![harmed, agent(2, &[])], &spec(), Step::Mirror);
         assert_eq!(verdict.verb, Verb::RollBack, "{:#?}", verdict.criteria);
         assert_eq!(verdict.reasons[0].hosts, ["host-1"]);
@@ -430,7 +430,7 @@ fn every_criterion_is_listed_with_its_effect_and_a_verdict_says_what_it_rests_on
     });
     let mut skewed = agent(2, &[good(), good()]);
     skewed.clock_ahead = Some(60_000);
-    skewed.totals[0].unassigned_points = 60;
+    Arc::make_mut(&mut skewed.totals[0]).unassigned_points = 60;
     let mut gone = agent(3, &[]);
     gone.known = false;
     let verdict = decided(vec![agent(1, &[good(), good()]), skewed, gone], &asked, Step::Mirror);

@@ -23,7 +23,7 @@ fn answer(agents: Vec<AgentEvidence>, spec: &Spec) -> Criterion {
 /// An agent that was restarted, of which the processes have found this.
 fn restarted(processes: [Comparison; 2]) -> AgentEvidence {
     let last = processes[1].clone();
-    AgentEvidence { totals: processes.into(), ..agent(1, &[last.clone(), last]) }
+    AgentEvidence { totals: processes.map(Arc::new).into(), ..agent(1, &[last.clone(), last]) }
 }
 
 #[test]

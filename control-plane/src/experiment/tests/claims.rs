@@ -193,7 +193,7 @@ fn an_estimate_is_about_so_many_also_after_a_restart() {
     assert!(said(&verdict, "max_series_loss").contains("loses about 400"));
     let saving = said(&verdict, "min_cardinality_reduction");
     assert!(saving.contains("has about 500 where the baseline has about 1,000"), "{saving}");
-    once.totals.push(sampled());
+    once.totals.push(sampled().into());
     let verdict = decided(vec![once], &asked, Step::Mirror);
     let loss = said(&verdict, "max_series_loss");
     assert!(loss.contains("loses at most about 800"), "{loss}");

@@ -116,7 +116,7 @@ fn one_agent_alone_writes_over_nobody_and_a_pipeline_compared_with_itself_is_not
 #[test]
 fn an_agent_of_an_earlier_release_that_does_not_tell_is_named() {
     let mut agents = vec![agent(1, &[good(), good()]), agent(2, &[good(), good()])];
-    agents[1].horizons.iter_mut().for_each(|found| found.slices = observe::Slices::default());
+    agents[1].horizons.iter_mut().for_each(|found| Arc::make_mut(found).slices = observe::Slices::default());
     let evidence = Evidence { agents, across: across(WHOLE, 0), ..Evidence::default() };
     let verdict = decide(&evidence, &spec(), &run(Step::Mirror), None, NOW);
     let found = criterion(&verdict, QUANTITY);
@@ -194,7 +194,7 @@ fn where_critical_processes_alone_are_too_many_nothing_is_said_of_them_but_what_
     let verdict = decide(&of_a_sample(0, cut), &spec(), &run(Step::Mirror), None, NOW);
     assert_eq!(criterion(&verdict, "critical_process_coverage").answer, Answer::NotMeasured);
     let mut hiding = of_a_sample(0, cut);
-    hiding.agents[0].horizons[0].horizon.coverage.candidate = 4;
+    Arc::make_mut(&mut hiding.agents[0].horizons[0]).horizon.coverage.candidate = 4;
     let verdict = decide(&hiding, &spec(), &run(Step::Mirror), None, NOW);
     assert_eq!(criterion(&verdict, "critical_process_coverage").answer, Answer::Violated);
 }

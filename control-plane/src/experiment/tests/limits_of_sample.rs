@@ -139,7 +139,7 @@ fn of_lost_groups_what_is_not_followed_may_be_there() {
     );
     // It went in the last horizon.
     let mut since = agent(1, &[lost(0), lost(2)]);
-    since.totals = vec![lost(0)];
+    since.totals = vec![lost(0).into()];
     assert_eq!(told(&spec, vec![since]).answer, Answer::NotMeasured);
     let groups_alone = |max_unseen| {
         let spec = asked(max_unseen, |lens| (lens.max_error, lens.max_groups_lost) = (None, Some(0)));

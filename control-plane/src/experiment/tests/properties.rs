@@ -96,7 +96,7 @@ fn agents(found_by: &[Vec<Trouble>]) -> Vec<AgentEvidence> {
     let one = |(at, horizons): (usize, &Vec<Trouble>)| {
         let horizons: Vec<Comparison> = horizons.iter().map(|trouble| found(*trouble)).collect();
         let worst = horizons.iter().max_by_key(|found| found.lost_by_candidate.value).cloned();
-        AgentEvidence { totals: worst.into_iter().collect(), ..agent(at as u8 + 1, &horizons) }
+        AgentEvidence { totals: worst.into_iter().map(Arc::new).collect(), ..agent(at as u8 + 1, &horizons) }
     };
     found_by.iter().enumerate().map(one).collect()
 }

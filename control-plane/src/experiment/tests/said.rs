@@ -86,7 +86,7 @@ fn an_agent_is_in_no_list_that_is_not_true_of_it() {
         of(2, |agent| agent.known = false),
         of(3, |agent| agent.replaced = true),
         of(4, |agent| agent.in_conflict = true),
-        of(5, |agent| agent.totals.push(good())),
+        of(5, |agent| agent.totals.push(good().into())),
         of(6, |agent| agent.clock_ahead = Some(-11_000)),
         of(7, |agent| {
             agent.refused =

@@ -148,7 +148,7 @@ fn an_agent_whose_horizons_are_void_is_not_called_idle() {
 #[test]
 fn a_step_of_which_no_horizon_counts_yet_does_not_rest_on_no_agents() {
     let mut begun = agent(1, &[]);
-    begun.totals = vec![good()];
+    begun.totals = vec![good().into()];
     let verdict = mirrored(vec![begun]);
     let said = &verdict.basis.sentences()[0];
     assert!(
@@ -270,7 +270,7 @@ fn a_loss_past_its_limit_is_not_said_to_be_as_much_as_is_allowed() {
 #[test]
 fn counts_over_a_restart_are_upper_bounds_and_said_to_be() {
     let mut restarted = agent(1, &[good(), good()]);
-    restarted.totals = vec![good(), good()];
+    restarted.totals = vec![good().into(), good().into()];
     let strict = asking(|policy| policy.max_series_loss = Some(0.9));
     let verdict = decided(vec![restarted, agent(2, &[good(), good()])], &strict, Step::Mirror);
     let said = sentence(&verdict, "max_series_loss");
@@ -479,7 +479,7 @@ fn a_baseline_that_was_not_compared_with_itself_is_not_said_to_be_equal() {
 fn an_agent_of_the_release_before_is_named_wherever_its_figures_would_be_missing() {
     let earlier = with(|found| found.fates = SeriesFates::default());
     let mut agents = two(earlier);
-    agents[1].horizons.iter_mut().for_each(|found| found.slices = observe::Slices::default());
+    agents[1].horizons.iter_mut().for_each(|found| Arc::make_mut(found).slices = observe::Slices::default());
     let verdict = mirrored(agents);
     for quantity in ["fates", "renamed", "changed", "collisions_across_agents"] {
         let told = criterion(&verdict, quantity);

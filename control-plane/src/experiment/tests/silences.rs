@@ -126,7 +126,7 @@ fn a_baseline_that_differs_from_itself_is_not_said_to_be_equal() {
     assert_eq!(said(two(&equal), &spec(), Step::Aa, "aa"), "Baseline and baseline differ by nothing at all.");
     // One horizon of one agent is enough, whatever the total says.
     let mut agents = two(&equal);
-    agents[1].horizons[0].horizon.candidate.output.points += 1;
+    Arc::make_mut(&mut agents[1].horizons[0]).horizon.candidate.output.points += 1;
     assert_eq!(
         said(agents, &spec(), Step::Aa, "aa"),
         "Baseline and baseline differ on host-2: nothing else can be believed."
@@ -198,7 +198,7 @@ fn units_of_an_agent_that_began_anew_are_not_said_to_be_twice_as_many() {
         "{once}"
     );
     let mut agents = two(&assigned);
-    agents[0].totals.push(assigned());
+    agents[0].totals.push(assigned().into());
     let restarted = basis(agents);
     assert!(
         restarted.contains("began: at most 90 to the baseline, at most 30 to the candidate"),
@@ -226,7 +226,7 @@ fn a_series_that_no_total_keeps_by_name_is_not_said_to_keep_its_own() {
             vec![observe::MetricFates { metric: "load".into(), renamed: 3, parts, ..Default::default() }];
     });
     let mut agents = two(good);
-    agents[1].horizons[0].horizon = renamed();
+    Arc::make_mut(&mut agents[1].horizons[0]).horizon = renamed();
     let verdict = decided(agents.clone(), &spec(), Step::Mirror);
     let told = criterion(&verdict, "renamed");
     assert_eq!((told.answer, told.finding.observed), (Answer::Violated, Some(3.0)));

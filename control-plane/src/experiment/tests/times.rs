@@ -8,7 +8,7 @@ fn a_loss_in_one_horizon_is_not_made_good_by_the_horizons_before_it() {
     let kept = || Comparison { lost_by_candidate: count(0), ..good() };
     let agents = || {
         let mut lossy = agent(1, &[kept(), good()]);
-        lossy.totals = vec![kept()];
+        lossy.totals = vec![kept().into()];
         vec![lossy, agent(2, &[kept(), kept()])]
     };
     let strict = asking(|policy| policy.max_series_loss = Some(0.1));
@@ -31,9 +31,9 @@ fn horizons_of_agents_are_added_up_by_their_time_and_not_by_their_place() {
     let first_loses = |by_a_minute: u64| {
         // The second agent came later, so that its first horizon is of the time of the other's second.
         let mut late = agent(2, &[kept()]);
-        late.horizons[0].window_end += by_a_minute * 60_000_000_000;
+        Arc::make_mut(&mut late.horizons[0]).window_end += by_a_minute * 60_000_000_000;
         let mut lossy = agent(1, &[good(), kept()]);
-        lossy.totals = vec![kept()];
+        lossy.totals = vec![kept().into()];
         let strict = asking(|policy| {
             policy.max_series_loss = Some(0.3);
             policy.min_horizons = 1;
@@ -54,7 +54,7 @@ fn one_agent_is_not_the_fleet_at_a_time_of_which_another_ones_horizon_ends_a_lit
     let strict = asking(|policy| policy.max_series_loss = Some(0.3));
     let with = |seconds: u64, long: f64| {
         let mut later = agent(2, &[kept(), kept(), kept()]);
-        for found in &mut later.horizons {
+        for found in later.horizons.iter_mut().map(Arc::make_mut) {
             found.window_end += seconds * 1_000_000_000;
             found.horizon.seconds = long;
         }
@@ -72,7 +72,7 @@ fn a_time_of_which_an_agent_is_still_to_tell_is_not_judged_without_it_unless_it_
     let strict = asking(|policy| (policy.max_series_loss, policy.min_horizons) = (Some(0.3), 1));
     let with = |silent_for: i64| {
         let mut lossy = agent(1, &[kept(), kept(), good()]);
-        lossy.totals = vec![kept()];
+        lossy.totals = vec![kept().into()];
         let mut other = agent(2, &[kept()]);
         let last = UnixMillis(NOW.0 - silent_for);
         (other.last_seen, other.heard) = (Some(last), last);

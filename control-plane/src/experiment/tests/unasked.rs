@@ -197,7 +197,7 @@ fn a_destination_that_refuses_whatever_comes_is_not_said_to_refuse_the_candidate
         (found.baseline.delivery.confirmed, found.baseline.delivery.rejected) = baseline.into();
         (found.candidate.delivery.confirmed, found.candidate.delivery.rejected) = candidate.into();
         let mut agent = agent(at, &[found.clone(), found]);
-        for total in &mut agent.totals {
+        for total in agent.totals.iter_mut().map(Arc::make_mut) {
             (total.baseline.delivery.confirmed, total.baseline.delivery.rejected) = before.into();
         }
         agent

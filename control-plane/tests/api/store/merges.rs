@@ -12,7 +12,7 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng as _, SeedableRng as _};
 
 use super::reports::{content, filed, key, under_way};
-use super::sums::{assert_equals_all, report_keys, stream, told};
+use super::sums::{assert_equals_all, counted, report_keys, stream, told};
 use super::{EVERYBODY, LATER, NOW, ONE, on_every_engine, uid};
 
 const MINUTE: i64 = 60_000_000_000;
@@ -154,7 +154,7 @@ async fn a_merge_that_is_broken_off_has_done_nothing(store: &Store) {
     let mut tx = store.begin(EVERYBODY).await.unwrap();
     let expected = [(Grain::Minutes, 0, 5, 5), (Grain::Minutes, 5, 5, 5)];
     assert_eq!(merged(&mut tx, id, 1).await, expected, "each horizon once");
-    let found = sums::counted(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
+    let found = counted(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
     assert_eq!(found.counted, KEPT + 10);
     assert!(merges::waiting(&mut tx, 1, NOW, 10).await.unwrap().is_empty(), "nothing more is done");
 }
@@ -197,7 +197,7 @@ async fn what_an_earlier_release_files_once_more_after_it_was_merged_counts_once
     let of = Of { tenant: ONE, experiment: id, agent: uid(1), step: "mirror".to_owned() };
     let told = async |tx: &mut Tx| {
         let covered = sums::covered(tx, (ONE, id)).await.unwrap();
-        let found = sums::counted(tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
+        let found = counted(tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
         let stretches = merges::latest(tx, &of, 10).await.unwrap();
         let figures: Vec<_> =
             stretches.iter().map(|one| (one.merge.len(), one.merge.figures.parts())).collect();
@@ -213,7 +213,7 @@ async fn what_an_earlier_release_files_once_more_after_it_was_merged_counts_once
             reports::Content { body: &body, clock_offset, ..content((minute + 1) * MINUTE, &digest) };
         reports::insert(&mut tx, ONE, &[(key(id, 1, 1, minute * MINUTE), content)]).await.unwrap();
     }
-    let found = sums::counted(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
+    let found = counted(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
     assert_eq!(found.counted, before.1 + 2, "twice until then");
     report(&mut tx, id, 1, i64::from(KEPT) + 10).await;
     merge_all(&mut tx).await;

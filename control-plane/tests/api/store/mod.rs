@@ -69,7 +69,11 @@ pub async fn sqlite(dir: &std::path::Path) -> Store {
 
 /// A store in a database of its own of the tests' server, with the same.
 pub async fn postgres() -> Store {
-    let database = crate::postgres::migrated().await;
+    postgres_in(&crate::postgres::migrated().await).await
+}
+
+/// The same in this database.
+pub async fn postgres_in(database: &crate::postgres::Database) -> Store {
     let (service, owner) = (database.service.parse().unwrap(), database.owner.parse().unwrap());
     let store = Store::prepare(&service, Some(&owner)).await.unwrap();
     furnish(&store).await;

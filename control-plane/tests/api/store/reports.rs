@@ -1,11 +1,13 @@
 //! Reports: each counts once, whatever is sent again.
 
+use control_plane::clock::UnixMillis;
 use control_plane::experiment::ExperimentId;
+use control_plane::id::{AgentUid, TenantId};
 use control_plane::labels::{Attributes, Labels};
 use control_plane::store::agents::{self, Agent, Credential};
 use control_plane::store::reports::{self, Content, Filed, KEPT, Key};
-use control_plane::store::windows::{self, Body};
-use control_plane::store::{Store, Tx, experiments, query, refusals, sums};
+use control_plane::store::windows::{self, Kept, is_after_restart};
+use control_plane::store::{Store, StoreError, Tx, experiments, query, refusals, sums};
 
 use super::experiments::experiment;
 use super::{EVERYBODY, LATER, NOW, ONE, OTHER, on_every_engine, uid, with_token};
@@ -78,6 +80,39 @@ pub async fn filed(tx: &mut Tx, key: &Key<'_>, content: Content<'_>) -> Filed {
     found
 }
 
+/// An agent's horizons in a step: how many there are, and those that are kept, each with whether it is the first after a restart.
+#[derive(Debug)]
+struct OfStep {
+    counted: u32,
+    idle: u32,
+    received_at: Option<UnixMillis>,
+    clock_ahead: Option<i64>,
+    bodies: Vec<(Vec<u8>, bool)>,
+    kept: Vec<Kept>,
+}
+
+async fn of_step(
+    tx: &mut Tx,
+    of: (TenantId, ExperimentId),
+    agent: AgentUid,
+    step: &str,
+    since: i64,
+) -> Result<OfStep, StoreError> {
+    let sums = sums::All::of(tx, of).await?;
+    let found = sums.counted(tx, of, (agent, step), since).await?;
+    let kept = windows::kept_of_step(tx, of, (agent, step), (since, u32::MAX), None).await?;
+    let boots = sums.boots(agent);
+    let body = |one: &Kept| (one.body.clone(), is_after_restart(&boots, (&one.key.0, one.key.2)));
+    Ok(OfStep {
+        counted: found.counted,
+        idle: found.idle,
+        received_at: found.received_at,
+        clock_ahead: found.clock_ahead(),
+        bodies: kept.iter().map(body).collect(),
+        kept,
+    })
+}
+
 /// The offset that is frozen for the process and the generation of a report.
 async fn frozen(tx: &mut Tx, key: &Key<'_>) -> Option<i64> {
     reports::kept(tx, ONE, &[(key.clone(), key.window_start + 1)]).await.unwrap()[0].clock_offset
@@ -105,14 +140,11 @@ async fn a_report_is_filed_once_by_its_key(store: &Store) {
     assert_eq!(file(&mut tx, &key(id, 1, 1, 0), 10, "a").await, Filed::New);
     assert_eq!(file(&mut tx, &key(id, 1, 1, 0), 10, "a").await, Filed::Again);
     assert_eq!(file(&mut tx, &key(id, 1, 1, 0), 10, "b").await, Filed::Other);
-    let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
-    assert_eq!(
-        (found.bodies, found.counted, found.received_at),
-        (vec![body(b"a", false, [0, 10])], 1, Some(NOW))
-    );
-    let ended = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 10).await.unwrap();
+    let found = of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
+    assert_eq!((found.bodies, found.counted, found.received_at), (vec![body(b"a", false)], 1, Some(NOW)));
+    let ended = of_step(&mut tx, (ONE, id), uid(1), "mirror", 10).await.unwrap();
     assert_eq!(ended.counted, 0, "it has ended by then");
-    assert_eq!(windows::of_step(&mut tx, (OTHER, id), uid(1), "mirror", 0).await.unwrap().counted, 0);
+    assert_eq!(of_step(&mut tx, (OTHER, id), uid(1), "mirror", 0).await.unwrap().counted, 0);
     let found = windows::varied(&mut tx, (ONE, id), [i64::MIN, i64::MAX]).await.unwrap();
     let [(agent, varied)] = found.rows.as_slice() else { panic!("expected one, got {found:?}") };
     assert_eq!((*agent, found.all), (uid(1), 1));
@@ -141,10 +173,10 @@ async fn old_bodies_are_forgotten_and_go_on_counting(store: &Store) {
     for at in 0..i64::from(all) {
         assert_eq!(file(&mut tx, &key(id, 1, 1, at), at + 1, &format!("{at}")).await, Filed::New);
     }
-    let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
+    let found = of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
     assert_eq!(found.counted, all);
     assert_eq!(found.bodies.len(), KEPT as usize);
-    assert_eq!(found.bodies[0], body(b"3", false, [3, 4]), "the oldest are gone, the order is that of time");
+    assert_eq!(found.bodies[0], body(b"3", false), "the oldest are gone, the order is that of time");
 }
 
 async fn the_last_report_of_each_agent_is_one(store: &Store) {
@@ -162,7 +194,7 @@ async fn horizons_without_points_are_counted_apart_and_cover_no_stretch(store: &
     let (mut tx, id) = under_way(store).await;
     let empty = Content { points_in: 0, ..content(5 * HOUR, "empty") };
     filed(&mut tx, &key(id, 1, 1, 4 * HOUR), empty).await;
-    let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
+    let found = of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
     assert_eq!((found.counted, found.idle), (0, 1));
     assert_eq!(sums::stretch(&mut tx, (ONE, id), false, None).await.unwrap(), None);
     // An hour of the next week is the same hour of the week.
@@ -193,13 +225,13 @@ async fn windows_are_placed_by_our_clock_and_the_furthest_offset_is_told(store: 
     assert_eq!(frozen(&mut tx, &one).await, Some(-10 * HOUR));
     assert_eq!(frozen(&mut tx, &key(id, 1, 2, 0)).await, None, "of each generation");
     filed(&mut tx, &key(id, 1, 1, 10), behind(20, "b", -36_000_007)).await;
-    let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 10 * HOUR).await.unwrap();
+    let found = of_step(&mut tx, (ONE, id), uid(1), "mirror", 10 * HOUR).await.unwrap();
     assert_eq!(
         (found.counted, found.clock_ahead),
         (2, Some(-36_000_007)),
         "both ended after ten hours of ours"
     );
-    assert!(found.bodies.iter().all(|body| body.clock_offset == -10 * HOUR), "{:?}", found.bodies);
+    assert!(found.kept.iter().all(|one| one.clock_offset == -10 * HOUR), "{:?}", found.kept);
     let stretch = sums::stretch(&mut tx, (ONE, id), false, None).await.unwrap().unwrap();
     assert_eq!((stretch.from, stretch.to, stretch.hours), (10 * HOUR, 10 * HOUR + 20, vec![10]));
     let varied = windows::varied(&mut tx, (ONE, id), [i64::MIN, i64::MAX]).await.unwrap();
@@ -207,7 +239,7 @@ async fn windows_are_placed_by_our_clock_and_the_furthest_offset_is_told(store: 
 }
 
 /// Rows of horizons that a change has read so far.
-async fn rows_read(tx: &mut Tx) -> i64 {
+pub async fn rows_read(tx: &mut Tx) -> i64 {
     let read = query(
         "SELECT COALESCE(seq_tup_read, 0) + COALESCE(idx_tup_fetch, 0) AS read FROM pg_stat_xact_user_tables
          WHERE relname = 'experiment_windows'",
@@ -234,8 +266,8 @@ async fn on_a_server_a_report_reads_as_many_rows_after_a_thousand_horizons_as_af
     store.close().await;
 }
 
-fn body(bytes: &[u8], after_restart: bool, stretch: [i64; 2]) -> Body {
-    Body { bytes: bytes.to_vec(), after_restart, clock_offset: 0, stretch }
+fn body(bytes: &[u8], after_restart: bool) -> (Vec<u8>, bool) {
+    (bytes.to_vec(), after_restart)
 }
 
 async fn the_first_horizon_after_a_restart_is_marked(store: &Store) {
@@ -246,16 +278,11 @@ async fn the_first_horizon_after_a_restart_is_marked(store: &Store) {
     file(&mut tx, &Key { window_start: 25, ..other.clone() }, 30, "c").await;
     file(&mut tx, &Key { window_start: 30, ..other }, 40, "d").await;
     file(&mut tx, &Key { boot_id: "of another agent", ..key(id, 2, 1, 50) }, 60, "e").await;
-    let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
-    let expected = [
-        body(b"a", false, [0, 10]),
-        body(b"b", false, [10, 20]),
-        body(b"c", true, [25, 30]),
-        body(b"d", false, [30, 40]),
-    ];
+    let found = of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
+    let expected = [body(b"a", false), body(b"b", false), body(b"c", true), body(b"d", false)];
     assert_eq!(found.bodies, expected);
-    let found = windows::of_step(&mut tx, (ONE, id), uid(2), "mirror", 0).await.unwrap();
-    assert_eq!(found.bodies, [body(b"e", false, [50, 60])]);
+    let found = of_step(&mut tx, (ONE, id), uid(2), "mirror", 0).await.unwrap();
+    assert_eq!(found.bodies, [body(b"e", false)]);
 }
 
 async fn refused_reports_are_counted_by_agent_and_cause(store: &Store) {
@@ -289,13 +316,13 @@ async fn the_last_body_of_each_process_and_pair_of_plans_is_kept(store: &Store) 
     for at in 2..i64::from(KEPT) + 9 {
         file(&mut tx, &key(id, 1, 2, at), at + 1, &at.to_string()).await;
     }
-    let bodies = windows::last_of_processes(&mut tx, (ONE, id), false).await.unwrap();
+    let bodies = windows::last_of_processes(&mut tx, (ONE, id), false, None).await.unwrap();
     let last = (KEPT + 8).to_string();
     let bodies: Vec<_> = bodies.into_iter().map(|(agent, _, body)| (agent == uid(1), body)).collect();
     let expected = [b"of the first process".to_vec(), b"of other plans".to_vec(), last.into_bytes()];
     assert_eq!(bodies, expected.map(|body| (true, body)));
-    assert!(windows::last_of_processes(&mut tx, (ONE, id), true).await.unwrap().is_empty());
-    assert!(windows::last_of_processes(&mut tx, (OTHER, id), false).await.unwrap().is_empty());
+    assert!(windows::last_of_processes(&mut tx, (ONE, id), true, None).await.unwrap().is_empty());
+    assert!(windows::last_of_processes(&mut tx, (OTHER, id), false, None).await.unwrap().is_empty());
 }
 
 async fn what_each_baseline_covers_is_told_and_a_stretch_after_a_time_is_of_one_agent(store: &Store) {

@@ -2,15 +2,16 @@
 
 use control_plane::experiment::ExperimentId;
 use control_plane::store::reports::{Content, Filed, Key};
+use control_plane::store::sums::Counted;
 use control_plane::store::windows::{Compared, Covered, Stretch};
-use control_plane::store::{Address, Connection, Row, Schema, Store, Tx, query, sums};
+use control_plane::store::{Address, Connection, Row, Schema, Store, StoreError, Tx, query, sums};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng as _, SeedableRng as _};
 
 use super::reports::{content, file, filed, key, under_way};
 use super::{EVERYBODY, ONE, OTHER, on_every_engine, uid};
 use control_plane::clock::UnixMillis;
-use control_plane::id::AgentUid;
+use control_plane::id::{AgentUid, TenantId};
 
 const MINUTE: i64 = 60_000_000_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -132,6 +133,17 @@ fn stretch(all: &[Told], aa: bool, after: impl Fn(&Told) -> bool) -> Option<Stre
     Some(Stretch { from, to, hours })
 }
 
+/// Horizons of an agent in a step that ended after a time.
+pub async fn counted(
+    tx: &mut Tx,
+    of: (TenantId, ExperimentId),
+    agent: AgentUid,
+    step: &str,
+    since: i64,
+) -> Result<Counted, StoreError> {
+    sums::All::of(tx, of).await?.counted(tx, of, (agent, step), since).await
+}
+
 async fn what_is_added_up_equals_what_all_reports_say(store: &Store) {
     for seed in 0..24 {
         let (mut tx, id) = under_way(store).await;
@@ -163,7 +175,7 @@ pub async fn assert_equals_all(tx: &mut Tx, id: ExperimentId, all: &[Told], seed
         }
         for step in STEPS {
             let some: Vec<&Told> = all.iter().filter(|one| after(one) && one.1 == step).collect();
-            let found = sums::counted(tx, of, agent, step, since).await.unwrap();
+            let found = counted(tx, of, agent, step, since).await.unwrap();
             let came_in = some.iter().filter(|one| one.5).count();
             assert_eq!([found.counted, found.idle].map(|n| n as usize), [came_in, some.len() - came_in]);
             assert_eq!(found.received_at, some.iter().map(|one| one.6).max(), "{seed} {since}");
@@ -194,15 +206,15 @@ async fn a_look_after_a_time_reads_the_shorter_side_alone(store: &Store) {
     }
     assert_eq!(file(&mut tx, &key(id, 1, 2, 50), 51, "digest").await, Filed::New);
     let of = (ONE, id);
-    let early = sums::counted(&mut tx, of, uid(1), "mirror", 4).await.unwrap();
-    let late = sums::counted(&mut tx, of, uid(1), "mirror", 36).await.unwrap();
+    let early = counted(&mut tx, of, uid(1), "mirror", 4).await.unwrap();
+    let late = counted(&mut tx, of, uid(1), "mirror", 36).await.unwrap();
     assert_eq!((early.counted, late.counted), (37, 5));
     // What lies between is there no more, and nobody misses it.
     let gone =
         query("DELETE FROM experiment_windows WHERE window_start BETWEEN 4 AND 35").execute(&mut tx).await;
     assert_eq!(gone.unwrap().rows_affected(), 32);
-    assert_eq!(sums::counted(&mut tx, of, uid(1), "mirror", 4).await.unwrap(), early);
-    assert_eq!(sums::counted(&mut tx, of, uid(1), "mirror", 36).await.unwrap(), late);
+    assert_eq!(counted(&mut tx, of, uid(1), "mirror", 4).await.unwrap(), early);
+    assert_eq!(counted(&mut tx, of, uid(1), "mirror", 36).await.unwrap(), late);
     assert_eq!(sums::stretch(&mut tx, of, false, None).await.unwrap().unwrap().to, 51);
     assert_eq!(sums::covered(&mut tx, of).await.unwrap()[0].horizons, 41);
 }
