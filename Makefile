@@ -144,9 +144,9 @@ bench: ## The figures of benches/README.md.
 	$(CARGO) build --profile bench --locked --bin phoenix --bin phoenix-agent --bin phoenix-bench
 	./target/release/phoenix-bench $(ARGS)
 
-bench-fleet: ## A fleet of 10,000 agents on SQLite and on PostgreSQL, which it starts; AGENTS for another number.
+bench-fleet: ## The table of a fleet of 10,000 agents, on SQLite and on PostgreSQL, which it starts; AGENTS for another number.
 	$(CARGO) build --profile bench --locked --bin phoenix-control-plane --bin phoenix-bench
-	benches/fleet $(ARGS)
+	AGENTS=$(or $(AGENTS),10000) benches/fleet $(ARGS)
 
 bench-collector: ## The Collector's own processors, for `bench` to compare with; needs Go.
 	cd benches/collector && go build -trimpath -ldflags='-s -w' -o ../../target/release/phoenix-bench-collector .

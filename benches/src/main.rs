@@ -15,7 +15,6 @@ mod node;
 mod observing;
 mod payload;
 mod pipelines;
-mod reporting;
 mod rows;
 mod server;
 mod sink;
