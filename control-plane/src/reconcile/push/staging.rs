@@ -3,7 +3,7 @@
 //! What was known, and how far each agent is, stands in the store, so that a restart goes on where it was. What an agent
 //! has applied before is never held back from it: a rollback comes to all at once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,15 +97,25 @@ type ByContent = BTreeMap<(TenantId, Content), Vec<usize>>;
 
 /// Agents of each content that is new to their version.
 async fn on_trial(reader: &mut Connection, told: &[Told], known: &Known) -> Result<ByContent, StoreError> {
-    let mut of = ByContent::new();
+    let mut new: Vec<(usize, TenantId, AgentUid, &Wanted, &Content)> = Vec::new();
     for (at, Told { member, goal, .. }) in told.iter().enumerate() {
         let (Goal::Run(wanted), tenant) = (goal, member.tenant_id) else { continue };
-        let Some(content) = wanted.content.as_ref().filter(|content| !known.has(tenant, content)) else {
-            continue;
-        };
-        let again = wanted.of.is_none()
-            && generations::has_applied(reader, (tenant, member.uid), &wanted.plan.content).await?;
-        if !again {
+        let content = wanted.content.as_ref().filter(|content| !known.has(tenant, content));
+        new.extend(content.map(|content| (at, tenant, member.uid, wanted, content)));
+    }
+    // Who has run it before is told it at once, outside of experiments.
+    let mut alone: BTreeMap<(TenantId, &str), Vec<AgentUid>> = BTreeMap::new();
+    for (_, tenant, agent, wanted, _) in new.iter().filter(|(_, _, _, wanted, _)| wanted.of.is_none()) {
+        alone.entry((*tenant, &wanted.plan.content)).or_default().push(*agent);
+    }
+    let mut again = HashSet::new();
+    for ((tenant, content), agents) in alone {
+        let applied = generations::have_applied(reader, tenant, &agents, content).await?;
+        again.extend(applied.into_iter().map(|agent| (tenant, agent)));
+    }
+    let mut of = ByContent::new();
+    for (at, tenant, agent, _, content) in new {
+        if !again.contains(&(tenant, agent)) {
             of.entry((tenant, content.clone())).or_default().push(at);
         }
     }

@@ -204,4 +204,15 @@ async fn the_latest_generation_is_what_an_agent_is_to_run(store: &Store) {
     let told = generations::history(&mut tx, (ONE, uid(1)), 4, 2).await.unwrap();
     let told: Vec<_> = told.iter().map(|told| (told.offered.status, told.offered.error.as_deref())).collect();
     assert_eq!(told, [(Status::Failed, Some("why")), (Status::Pending, None)]);
+    // The same of many at once.
+    let both = [uid(1), uid(2)];
+    for (tenant, number) in [(ONE, 1), (OTHER, 0)] {
+        let latest = generations::latest_of(&mut tx, tenant, &both).await.unwrap();
+        assert!(
+            latest.len() == number && latest.iter().all(|(of, one)| (*of, one.generation) == (uid(1), 3))
+        );
+        let applied = generations::have_applied(&mut tx, tenant, &both, "content 3").await.unwrap();
+        assert_eq!(applied, both[..number], "it has refused it since, and has run it once");
+        assert!(generations::have_applied(&mut tx, tenant, &both, "content 2").await.unwrap().is_empty());
+    }
 }
