@@ -141,7 +141,7 @@ async fn a_reload_of_the_config_reads_certificates_again_and_refuses_those_that_
     agent.reread(&text).await;
     eventually("it says why", async || {
         let said = agent.health().await.to_string();
-        said.contains("receiver otlp: tls: cert_file") && !said.contains("PRIVATE")
+        said.contains("receiver otlp: tls: key_file") && !said.contains("PRIVATE")
     })
     .await;
     assert!(shows(at, &second).await);
