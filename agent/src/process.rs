@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
@@ -13,7 +13,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{App, BootError, BoundAddresses, Event};
-use crate::config::{self, ConfigSources, Settings};
+use crate::config::{self, CertificateProblems, ConfigSources, Settings};
 use crate::config_reader::{ConfigReader, ReadError, SharedReader};
 use crate::delivery_ledger::DeliveryLedger;
 use crate::ledger::last_words;
@@ -32,6 +32,9 @@ pub enum Failure {
     /// The config cannot be read, or is wrong.
     #[error(transparent)]
     Config(#[from] ReadError),
+    /// Certificates of the config cannot be used.
+    #[error("{}", .0.join("\n"))]
+    Certificates(Vec<String>),
     /// The config cannot be put into force.
     #[error(transparent)]
     Boot(#[from] BootError),
@@ -44,7 +47,7 @@ impl Failure {
     /// Exit code: 2 for a config that cannot be used, 1 for the rest.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) => ExitCode::from(2),
+            Self::Config(_) | Self::Certificates(_) => ExitCode::from(2),
             Self::Boot(_) | Self::System(_) => ExitCode::FAILURE,
         }
     }
@@ -81,16 +84,24 @@ pub fn run(config: ConfigSources, watching: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Checks a config as [`run`] would, and says on standard output that it can be used.
+/// Checks a config and the certificates that it names as [`run`] would, and says on standard output that it can be used. A
+/// certificate that has ended keeps no agent from its start; it is told.
 ///
 /// # Errors
-/// [`Failure::Config`], or a system that takes no output.
+/// [`Failure::Config`], [`Failure::Certificates`], or a system that takes no output.
 pub fn validate(config: ConfigSources) -> Result<(), Failure> {
     let mut reader = ConfigReader::new(config);
     let settings = reader.read()?;
     let mut stdout = io::stdout().lock();
     for note in &settings.notes {
         writeln!(stdout, "{}: {note}", reader.names())?;
+    }
+    let CertificateProblems { fatal, told } = settings.check_certificates(SystemTime::now());
+    for told in told {
+        writeln!(stdout, "{}: {told}; what connects by it fails until that is mended", reader.names())?;
+    }
+    if !fatal.is_empty() {
+        return Err(Failure::Certificates(fatal));
     }
     Ok(writeln!(stdout, "{} can be used", reader.names())?)
 }

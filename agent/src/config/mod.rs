@@ -7,6 +7,7 @@
 
 mod address;
 mod authenticator;
+mod certificates;
 pub mod components;
 mod control_plane;
 mod experiment;
@@ -45,6 +46,7 @@ use crate::generation::Intent;
 use crate::receive::ReceiverSettings;
 use crate::telemetry::{NameStyle, PipelineRole, PipelineSummary};
 
+pub use certificates::CertificateProblems;
 pub use load::load;
 pub use remote_config::{Forbidden, RemoteConfig};
 pub use sources::{ConfigSources, SourceError};
