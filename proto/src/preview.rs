@@ -1,7 +1,8 @@
 //! Preview between an agent and its control plane: how a candidate is tried on the last requests, and what is answered.
 //!
-//! Two custom messages of [`CAPABILITY`], which an agent that knows them says it has: one of kind [`ASK`] asks, one of kind
-//! [`ANSWER`] answers. What is answered is bounded as a report is, and is read as strictly.
+//! Custom messages of [`CAPABILITY`], which an agent that knows them says it has: one of kind [`ASK`] asks, one of kind [`ANSWER`]
+//! answers, and one of kind [`STOP`] says that nobody waits for that any more, which earlier releases do not know and pass over.
+//! What is answered is bounded as a report is, and is read as strictly.
 
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ pub const CAPABILITY: &str = "io.phoenix.preview";
 const ASK: &str = "ask";
 /// Kind of the message that answers.
 const ANSWER: &str = "answer";
+/// Kind of the message that stops one.
+const STOP: &str = "stop";
 /// The most characters of a reason that are read.
 const MAX_WHY: usize = 2_000;
 
@@ -151,6 +154,18 @@ impl PreviewAnswer {
     }
 }
 
+/// The message that nobody waits for a preview any more.
+#[must_use]
+pub fn stop(id: String) -> CustomMessage {
+    message(STOP, v1::PreviewStop { id }.encode_to_vec())
+}
+
+/// Id of the preview that a message stops; nothing if it is another message.
+#[must_use]
+pub fn stopped(message: &CustomMessage) -> Option<String> {
+    Some(v1::PreviewStop::decode(data(message, STOP)?).ok()?.id)
+}
+
 fn message(kind: &str, data: Vec<u8>) -> CustomMessage {
     CustomMessage { capability: CAPABILITY.into(), r#type: kind.into(), data }
 }
@@ -175,6 +190,14 @@ mod tests {
         assert_eq!(PreviewRequest::of(&asked.message()), Some(asked.clone()));
         assert_eq!(PreviewRequest::of(&CustomMessage { r#type: "lift".into(), ..asked.message() }), None);
         assert_eq!(PreviewRequest::of(&CustomMessage { data: vec![0xff], ..asked.message() }), None);
+    }
+
+    #[test]
+    fn what_is_stopped_is_read_as_it_was_written_and_asks_for_nothing() {
+        let message = stop("one".to_owned());
+        assert_eq!((stopped(&message), PreviewRequest::of(&message)), (Some("one".to_owned()), None));
+        assert_eq!(stopped(&CustomMessage { r#type: ASK.into(), ..message.clone() }), None);
+        assert_eq!(stopped(&CustomMessage { data: vec![0xff], ..message }), None);
     }
 
     #[test]

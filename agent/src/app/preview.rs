@@ -1,24 +1,29 @@
 //! Previews that a control plane asks for: checked as a pushed generation is, run beside everything, answered once.
 //!
 //! What always holds: one runs at a time; nothing of it is put into force or kept; it ends when its time is over, when who asked has
-//! gone, and with the agent.
+//! gone, and with the agent; and it is recorded while it runs, so that a candidate that the agent dies of is not run again.
 
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pipelines::config::Plan;
 use proto::preview::{PreviewAnswer, Previewed, Stretch};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::{Instant, timeout};
 
 use super::apply::Controller;
 use super::remote;
 use crate::config::Settings;
-use crate::engine::{Engine, PreviewJob};
+use crate::engine::{Engine, PreviewJob, PreviewProgress};
 use crate::fleet::PreviewAsked;
 use crate::generation::Digests;
-use crate::ledger::Content;
+use crate::ledger::{Content, Previewing};
 
+/// Time for which the thread of one that was stopped may take to end.
+const ENDING: Duration = Duration::from_secs(1);
+/// Part of the CPU time that a preview may take from which on it has used it.
+const USED: f64 = 0.8;
 /// The longest that a preview may take, however long somebody waits for it.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -28,18 +33,21 @@ struct Preview {
     /// Pipeline in charge.
     baseline: Option<Plan>,
     quarantined: Vec<Content>,
+    /// Contents that the agent runs or has run for a whole trial: no death is blamed on them here.
+    attempted: Option<Content>,
+    proven: Vec<Content>,
+    previewing: Arc<Previewing>,
     agent_uid: String,
     engine: Arc<Engine>,
-    /// Its place, which it has until its thread has ended.
-    place: OwnedSemaphorePermit,
+    progress: Arc<PreviewProgress>,
 }
 
 /// Word for a thread that nobody waits for it any more, as soon as this is gone.
-struct Abandons(Arc<AtomicBool>);
+struct Abandons(Arc<PreviewProgress>);
 
 impl Drop for Abandons {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.abandon();
     }
 }
 
@@ -48,27 +56,37 @@ impl Controller {
     pub(super) fn preview(&self, asked: PreviewAsked) {
         let PreviewAsked { request, answer } = asked;
         let Some(settings) = self.settings.clone() else { return };
-        let Ok(place) = Arc::clone(&self.previews).try_acquire_owned() else {
-            let why = "another preview runs on this agent; ask again in a few seconds".to_owned();
-            tell(answer, request.id, (Stretch::default(), Previewed::Busy(why)));
-            return;
-        };
+        let progress = Arc::new(PreviewProgress::default());
         let preview = Preview {
             settings,
             baseline: self.baseline.clone(),
             quarantined: self.ledger.quarantined().iter().map(|one| one.content.clone()).collect(),
+            attempted: self.ledger.attempt().cloned(),
+            proven: self.ledger.proven().to_vec(),
+            previewing: self.ledger.previewing(),
             agent_uid: self.ledger.entry().agent_uid.clone(),
             engine: self.shared.engines.leading(),
-            place,
+            progress: Arc::clone(&progress),
         };
-        tracing::info!(preview = request.id, "a preview runs beside the baseline");
+        let places = Arc::clone(&self.previews);
         tokio::spawn(async move {
             let mut answer = answer;
-            let patience = request.patience.min(LONGEST);
+            let (began, patience) = (Instant::now(), request.patience.min(LONGEST));
+            // One that nobody waits for any more ends within a moment.
+            let Ok(Ok(place)) = timeout(ENDING.min(patience), places.acquire_owned()).await else {
+                let why = "another preview runs on this agent; ask again in a few seconds".to_owned();
+                return tell(answer, request.id, (Stretch::default(), Previewed::Busy(why)));
+            };
+            tracing::info!(preview = request.id, "a preview runs beside the baseline");
             let previewed = tokio::select! {
-                previewed = preview.run(request.body) => previewed,
-                () = tokio::time::sleep(patience) => (Stretch::default(), Previewed::Failed(too_long(patience))),
-                () = answer.closed() => return,
+                previewed = preview.run(request.body, place) => previewed,
+                () = tokio::time::sleep_until(began + patience) => {
+                    (Stretch::default(), Previewed::Failed(too_long(began.elapsed(), progress.cpu())))
+                }
+                () = answer.closed() => {
+                    tracing::info!(preview = request.id, "nobody waits for the preview any more: it is stopped");
+                    return;
+                }
             };
             tell(answer, request.id, previewed);
         });
@@ -80,16 +98,42 @@ fn tell(answer: oneshot::Sender<PreviewAnswer>, id: String, (stretch, previewed)
     let _nobody_waits = answer.send(PreviewAnswer { id, stretch, previewed });
 }
 
-fn too_long(patience: Duration) -> String {
+/// Reason of one that was stopped after this time, in which its pipelines took so much CPU time and might have taken so much, seconds;
+/// nothing if they did not run yet.
+fn too_long(after: Duration, cpu: Option<(f64, f64)>) -> String {
+    let after = after.as_secs_f64();
+    let Some((taken, cores)) = cpu else {
+        return format!(
+            "it was stopped after {after:.1} s, before its pipelines ran: the check of the candidate was not done, because it takes long \
+             or the machine had no time for it"
+        );
+    };
+    let allowed = after * cores;
+    let why = if taken >= USED * allowed {
+        format!("about all of the {allowed:.1} s that phoenix.budget.cpu allows them in that time")
+    } else {
+        format!(
+            "less than the {allowed:.1} s that phoenix.budget.cpu allows them in that time: the machine was busy, or the agent's process was \
+             suspended meanwhile"
+        )
+    };
     format!(
-        "it was stopped after {patience:?}: in its share of the CPU (phoenix.budget.cpu) the pipelines were not done with the requests \
-         that this agent has kept"
+        "it was stopped after {after:.1} s: the pipelines were not done with the requests that this agent has kept. They had {taken:.1} s \
+         of the CPU, {why}"
     )
 }
 
+fn not_recorded(error: &io::Error) -> Previewed {
+    Previewed::Busy(format!(
+        "that it runs cannot be recorded in the agent's data directory, so that its death could not be told: {error}; make room on \
+         this disk or make it writable, and ask again"
+    ))
+}
+
 impl Preview {
-    async fn run(self, body: String) -> (Stretch, Previewed) {
-        let Self { settings, baseline, quarantined, agent_uid, engine, place } = self;
+    async fn run(self, body: String, place: OwnedSemaphorePermit) -> (Stretch, Previewed) {
+        let Self { settings, baseline, quarantined, previewing, agent_uid, engine, progress, .. } = self;
+        let (attempted, proven) = (self.attempted, self.proven);
         let limits = settings.limits;
         let checked = tokio::task::spawn_blocking(move || remote::preview(&body, &settings, baseline)).await;
         let refused = |why: String| (Stretch::default(), Previewed::Refused(why));
@@ -98,18 +142,25 @@ impl Preview {
             Ok(Err(refusal)) => return refused(refusal.to_string()),
             Err(error) => return refused(format!("its check did not come to an end: {error}")),
         };
-        if quarantined.contains(&Content::of(&digests)) {
+        let content = Content::of(&digests);
+        if quarantined.contains(&content) {
             let why = "this agent has these two pipelines in quarantine: it died with them; lift that first (`phoenix agent lift`)";
             return refused(why.to_owned());
         }
+        let is_known = attempted.as_ref() == Some(&content) || proven.contains(&content);
+        let recorded = match (!is_known).then(|| previewing.begin(content)).transpose() {
+            Ok(recorded) => recorded,
+            Err(error) => return (Stretch::default(), not_recorded(&error)),
+        };
         let job = PreviewJob { baseline, experiment, limits, agent_uid };
-        let abandoned = Arc::new(AtomicBool::new(false));
-        let _once_this_ends = Abandons(Arc::clone(&abandoned));
+        let _once_this_ends = Abandons(Arc::clone(&progress));
         let (sender, done) = oneshot::channel();
         let thread = std::thread::Builder::new().name("preview".to_owned());
         let spawned = thread.spawn(move || {
-            let _nobody_waits = sender.send(engine.preview(&job, &abandoned));
-            drop(place);
+            let previewed = engine.preview(&job, &progress);
+            // Whoever has the answer finds the place free, and nothing recorded.
+            drop((recorded, place));
+            let _nobody_waits = sender.send(previewed);
         });
         if let Err(error) = spawned {
             let why = format!("this agent can have no further thread now: {error}; ask again later");
@@ -119,5 +170,22 @@ impl Preview {
             let why = "the preview panicked outside of both pipelines; the agent's log has the place";
             (Stretch::default(), Previewed::Failed(why.to_owned()))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cpu_is_blamed_where_it_was_used_and_nowhere_else() {
+        let after = Duration::from_secs(4);
+        let said = too_long(after, Some((0.97, 0.25)));
+        assert!(said.contains("stopped after 4.0 s") && said.contains("They had 1.0 s of the CPU"), "{said}");
+        assert!(said.contains("about all of the 1.0 s that phoenix.budget.cpu allows"), "{said}");
+        let said = too_long(after, Some((0.1, 0.25)));
+        assert!(said.contains("They had 0.1 s of the CPU, less than the 1.0 s"), "{said}");
+        assert!(said.contains("process was suspended meanwhile"), "{said}");
+        assert!(too_long(after, None).contains("before its pipelines ran"));
     }
 }

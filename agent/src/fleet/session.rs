@@ -16,7 +16,7 @@ use proto::opamp::{
     AgentRemoteConfig, RemoteConfigStatus, RemoteConfigStatuses, ServerErrorResponseType, ServerToAgent,
     ServerToAgentFlags, server_error_response::Details,
 };
-use proto::preview::{PreviewAnswer, PreviewRequest, Previewed, Stretch};
+use proto::preview::{PreviewAnswer, PreviewRequest, Previewed, Stretch, stopped};
 use proto::{node_conflict, quarantine};
 use serde::Deserialize;
 use thiserror::Error;
@@ -207,8 +207,8 @@ struct Session<'a> {
     last: &'a mut Option<RemoteConfigStatus>,
     /// The offer being applied: its hash, and where the outcome will come.
     applying: Option<(Vec<u8>, oneshot::Receiver<Outcome>)>,
-    /// Channel by which the answer of the preview will come that was asked for.
-    previewing: Option<oneshot::Receiver<PreviewAnswer>>,
+    /// The preview that was asked for: its id, and where the answer will come. It stops once nobody waits there.
+    previewing: Option<(String, oneshot::Receiver<PreviewAnswer>)>,
 }
 
 impl<'a> Session<'a> {
@@ -255,7 +255,7 @@ impl<'a> Session<'a> {
             };
             let previewed = async {
                 match &mut self.previewing {
-                    Some(answer) => answer.await,
+                    Some((_, answer)) => answer.await,
                     None => std::future::pending().await,
                 }
             };
@@ -325,6 +325,9 @@ impl<'a> Session<'a> {
         if let Some(request) = message.custom_message.as_ref().and_then(PreviewRequest::of) {
             self.preview(request).await?;
         }
+        if let Some(id) = message.custom_message.as_ref().and_then(stopped) {
+            self.previewing.take_if(|(asked, _)| *asked == id);
+        }
         match message.remote_config {
             Some(offer) => self.offered(offer).await,
             None => Ok(()),
@@ -339,11 +342,12 @@ impl<'a> Session<'a> {
             return self.answer(&PreviewAnswer { id, stretch, previewed }).await;
         }
         let (answer, previewing) = oneshot::channel();
+        let id = request.id.clone();
         let asked = PreviewAsked { request, answer };
         if self.fleet.requests.send(Request::Preview(asked)).await.is_err() {
             return Err(SessionEnd::Stopping);
         }
-        self.previewing = Some(previewing);
+        self.previewing = Some((id, previewing));
         Ok(())
     }
 

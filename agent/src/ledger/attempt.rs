@@ -89,9 +89,9 @@ pub struct Attempt {
 pub struct Quarantined {
     /// The content.
     pub content: Content,
-    /// The generation that had it last.
+    /// The generation that had it last; 0 if none had, because it died in a preview.
     pub generation: u64,
-    /// OpAMP's hash of that generation's body, in hexadecimal.
+    /// OpAMP's hash of that generation's body, in hexadecimal; empty if there was none.
     pub config_hash: String,
     /// Its deaths.
     pub deaths: Vec<Death>,
@@ -189,14 +189,23 @@ impl Quarantined {
         let Self { content, generation, deaths, .. } = self;
         let times: Vec<String> = deaths.iter().map(|death| time(death.found_at)).collect();
         let last = deaths.iter().rev().find_map(|death| death.words.as_deref());
+        let last =
+            last.map_or("it left no last words".to_owned(), |words| format!("its last words: {words}"));
+        if *generation == 0 {
+            return format!(
+                "a candidate is in quarantine as {}: the agent {} died while it ran it in a preview (found at {}); {last}",
+                content.id(),
+                content.version,
+                times.join(", "),
+            );
+        }
         format!(
             "generation {generation} is in quarantine as {}: the agent {} died {} times while it was in charge and not yet \
-             committed (found at {}); {}",
+             committed (found at {}); {last}",
             content.id(),
             content.version,
             deaths.len(),
             times.join(", "),
-            last.map_or("it left no last words".to_owned(), |words| format!("its last words: {words}")),
         )
     }
 }

@@ -9,26 +9,30 @@
 //! same, as telemetry must, and new pushed content is refused; [`Ledger::trouble`] says what is wrong.
 //!
 //! Pushed content that was never committed is an attempt first (`attempt`): recorded before it is in charge, committed
-//! after the trial, in quarantine after two deaths. Then the committed generation is what a start runs.
+//! after the trial, in quarantine after two deaths. Then the committed generation is what a start runs. A preview is recorded
+//! (`previewing`) while it runs, and its content is in quarantine after one.
 
 mod attempt;
 mod entry;
 pub mod file;
 pub mod last_words;
 mod mark;
+mod previewing;
 mod trials;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use thiserror::Error;
 
 pub use attempt::{Content, Quarantined, Standing};
 pub use entry::Entry;
 pub use mark::Run;
+pub use previewing::Previewing;
 
 use crate::generation::Digests;
-use attempt::Attempt;
+use attempt::{Attempt, PreviousEnd};
 use trials::Trials;
 
 /// File of the trials.
@@ -90,6 +94,7 @@ pub struct Ledger {
     committed: Entry,
     trials: Trials,
     run: Run,
+    previewing: Arc<Previewing>,
     trouble: Option<String>,
     set_aside: Option<SetAside>,
 }
@@ -114,8 +119,9 @@ impl Ledger {
         if let Some(trouble) = &trouble {
             tracing::error!(trouble, "the ledger of generations");
         }
+        let previewing = Previewing::new(dir, run.clone());
         let (dir, committed) = (dir.map(Path::to_owned), entry.unwrap_or(fresh));
-        let mut ledger = Self { dir, committed, trials, run, trouble, set_aside: None };
+        let mut ledger = Self { dir, committed, trials, run, previewing, trouble, set_aside: None };
         ledger.begin(seconds);
         ledger
     }
@@ -123,6 +129,32 @@ impl Ledger {
     /// Judges how the process before this one ended, and makes this one the next that has the attempt in charge.
     fn begin(&mut self, seconds: u64) {
         let Some(dir) = self.dir.clone() else { return };
+        let in_preview = self.judge_preview(&dir, seconds);
+        self.judge_attempt(&dir, seconds, in_preview);
+        // What is not told now is no death's of later.
+        last_words::forget(&dir);
+    }
+
+    /// Puts a content in quarantine that the process before this one died with in a preview; tells whether it did.
+    fn judge_preview(&mut self, dir: &Path, seconds: u64) -> bool {
+        let died = previewing::died(dir, &self.run, seconds);
+        let found = died.is_some();
+        let mut kept = Ok(());
+        if let Some(quarantined) = died {
+            tracing::error!(reason = quarantined.words(), "a candidate is not run any more");
+            self.trials.quarantine(quarantined);
+            kept = self.keep_trials();
+        }
+        // Until it is kept, the next start finds it there.
+        if let Err(error) = kept.and_then(|()| previewing::forget(dir)) {
+            self.trouble = Some(format!("that a candidate in a preview was deadly is not kept: {error}"));
+        }
+        found
+    }
+
+    /// Judges how the attempt fared that the process before this one had in charge. A death counts once: one in a preview is not
+    /// this attempt's.
+    fn judge_attempt(&mut self, dir: &Path, seconds: u64, in_preview: bool) {
         let before = self.trials.clone();
         self.trials.standing = std::mem::take(&mut self.trials.standing).since(&self.committed);
         let committed = Attempt::new(self.committed.clone());
@@ -131,7 +163,10 @@ impl Ledger {
             self.trials.standing = Standing::Attempt(Box::new(committed));
         }
         let Some(attempt) = self.trials.standing.attempt() else { return };
-        let end = mark::previous_end(&dir, &attempt.content, &self.run, seconds);
+        let end = match in_preview {
+            true => PreviousEnd::Clean,
+            false => mark::previous_end(dir, &attempt.content, &self.run, seconds),
+        };
         let (standing, quarantined) = std::mem::take(&mut self.trials.standing).after(end);
         self.trials.standing = standing;
         if let Some(quarantined) = quarantined {
@@ -149,7 +184,6 @@ impl Ledger {
         if let Err(source) = self.mark() {
             self.leave_out(source);
         }
-        last_words::forget(&dir);
     }
 
     /// Leaves the attempt out of this process: it cannot be recorded that it is in charge.
@@ -201,9 +235,15 @@ impl Ledger {
         self.trials.is_proven(content)
     }
 
+    /// Contents that were committed before.
+    pub fn proven(&self) -> &[Content] {
+        self.trials.proven()
+    }
+
     /// Generation that was offered last and that this process does not run from its start on, if there is one.
     pub fn refused_at_start(&self) -> Option<SetAside> {
-        let last = self.trials.quarantined.last();
+        // One that died in a preview was never offered.
+        let last = self.trials.quarantined.iter().rfind(|one| one.generation > 0);
         let last = last.filter(|last| last.generation > self.entry().generation).map(|last| SetAside {
             config_hash: last.config_hash.clone(),
             reason: self.refusal(last).to_string(),
@@ -400,9 +440,15 @@ impl Ledger {
         Ok(lifted)
     }
 
+    /// Record of the preview that runs.
+    pub fn previewing(&self) -> Arc<Previewing> {
+        Arc::clone(&self.previewing)
+    }
+
     /// Records a clean stop.
     pub fn stop(&self) {
-        if let Some(Err(error)) = self.dir.as_deref().map(mark::clear) {
+        let previewed = self.previewing.stop();
+        if let Some(Err(error)) = self.dir.as_deref().map(|dir| mark::clear(dir).and(previewed)) {
             tracing::error!(%error, "the stop is not recorded: it may count as a death");
         }
     }

@@ -4,6 +4,7 @@ use std::fs;
 
 use super::*;
 
+mod previewing;
 mod trials;
 
 /// The ledger in a process of its own.

@@ -51,6 +51,11 @@ impl Trials {
         self.quarantined.drain(..over);
     }
 
+    /// Contents that were committed, the oldest first.
+    pub fn proven(&self) -> &[Content] {
+        &self.proven
+    }
+
     /// Tells whether a content was committed.
     pub fn is_proven(&self, content: &Content) -> bool {
         self.proven.contains(content)

@@ -9,7 +9,8 @@
 mod run;
 mod seen;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use pipelines::Batch;
 use pipelines::config::Plan;
@@ -35,6 +36,41 @@ pub struct PreviewJob {
     pub agent_uid: String,
 }
 
+/// Progress of a preview's thread, for those outside of it.
+#[derive(Debug, Default)]
+pub struct PreviewProgress {
+    abandoned: AtomicBool,
+    /// CPU time that the thread has taken, nanoseconds.
+    cpu: AtomicU64,
+    /// Thousandths of a core that it may take; 0 until it runs.
+    cores: AtomicU64,
+}
+
+impl PreviewProgress {
+    /// Says that nobody waits for it any more.
+    pub fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+
+    /// Seconds of the CPU that it has taken, and cores that it may take; nothing if it did not run yet.
+    pub fn cpu(&self) -> Option<(f64, f64)> {
+        let cores = self.cores.load(Ordering::Relaxed) as f64 / 1e3;
+        (cores > 0.0).then(|| (self.cpu.load(Ordering::Relaxed) as f64 / 1e9, cores))
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed)
+    }
+
+    fn begin(&self, cores: f64) {
+        self.cores.store(((cores * 1e3) as u64).max(1), Ordering::Relaxed);
+    }
+
+    fn took(&self, cpu: Duration) {
+        self.cpu.store(u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
 /// Reason for which a preview ended early.
 #[derive(Debug)]
 enum Early {
@@ -54,7 +90,7 @@ struct Span {
 
 impl Engine {
     /// Runs a preview on the requests that are kept, until nobody waits for it. To be called on a thread of its own.
-    pub fn preview(&self, job: &PreviewJob, abandoned: &AtomicBool) -> (Stretch, Previewed) {
+    pub fn preview(&self, job: &PreviewJob, progress: &PreviewProgress) -> (Stretch, Previewed) {
         let limits = job.limits.within(self.budget.process_limit());
         let beside = self.budget.beside();
         if beside.take(0).is_none() {
@@ -63,7 +99,7 @@ impl Engine {
             return (Stretch::default(), Previewed::Busy(why.to_owned()));
         }
         let mut stretch = Stretch::default();
-        let run = Run::new(job, limits, (&self.budget, &beside), abandoned);
+        let run = Run::new(job, limits, (&self.budget, &beside), progress);
         let previewed = previewed(run, self.ring.requests(), &mut stretch);
         let previewed = previewed.unwrap_or_else(|early| match early {
             Early::Ended(previewed) => previewed,
@@ -148,13 +184,27 @@ fn nothing(kept: &KeptRequests) -> String {
 
 fn too_few(stretch: &Stretch, kept: &KeptRequests) -> String {
     let (Stretch { batches, seconds, .. }, limit) = (stretch, kept.limit);
-    if stretch.scrapes == 0 {
-        return format!("no point of any series is in the {batches} requests that this agent has kept");
-    }
+    let came = match batches {
+        1 if stretch.scrapes == 0 => {
+            return "the one request that this agent has kept has no point".to_owned();
+        }
+        _ if stretch.scrapes == 0 => {
+            return format!("no point of any series is in the {batches} requests that this agent has kept");
+        }
+        1 => "this agent has kept one request, so that nothing can be said of how its series go on yet"
+            .to_owned(),
+        _ if *seconds < 1.0 => {
+            format!(
+                "this agent has kept {batches} requests, which came within a second, and at least half of their series came once"
+            )
+        }
+        _ => format!(
+            "this agent has kept {batches} requests, which came within {seconds:.0} s, and at least half of their series came once"
+        ),
+    };
     format!(
-        "there are fewer than two scrapes: half of the series or more came once in the {batches} requests of {seconds:.0} s that this \
-         agent has kept. It keeps {limit} bytes at most (5 % of phoenix.memory_limit, up to 4 MiB); ask again after the next scrape, or \
-         try the candidate in an experiment that observes only"
+        "there are fewer than two scrapes: {came}. It keeps {limit} bytes at most (5 % of phoenix.memory_limit, up to 4 MiB); ask again \
+         after the next scrape, or try the candidate in an experiment that observes only"
     )
 }
 

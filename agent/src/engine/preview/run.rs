@@ -1,14 +1,13 @@
 //! Run of both pipelines over the requests, request by request, within the budget.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use observe::{Comparison, Evidence, Observer, Settings, Variant};
 use pipelines::Batch;
 use proto::preview::Previewed;
 
-use super::{Early, PreviewJob, Scrapes, Span, read};
+use super::{Early, PreviewJob, PreviewProgress, Scrapes, Span, read};
 use crate::admission::{Budget, Permit};
 use crate::engine::deadline::Stopwatch;
 use crate::engine::limits::CandidateLimits;
@@ -43,7 +42,7 @@ pub struct Run<'a> {
     budget: &'a Budget,
     /// Bytes that it holds beside the agent's data.
     permit: Permit,
-    abandoned: &'a AtomicBool,
+    progress: &'a PreviewProgress,
     turns: Turns,
     pace: Pace,
 }
@@ -54,11 +53,12 @@ impl<'a> Run<'a> {
         job: &'a PreviewJob,
         limits: CandidateLimits,
         (budget, beside): (&'a Budget, &Budget),
-        abandoned: &'a AtomicBool,
+        progress: &'a PreviewProgress,
     ) -> Self {
+        progress.begin(limits.cores());
         let (turns, permit) = (Turns::new(Instant::now()), beside.hold(0));
         let pace = Pace::new(limits.cores(), Instant::now(), thread_time());
-        Self { job, limits, budget, permit, abandoned, turns, pace }
+        Self { job, limits, budget, permit, progress, turns, pace }
     }
 
     /// A request, if it can be read.
@@ -85,9 +85,11 @@ impl<'a> Run<'a> {
 
     /// Rests once its share of the CPU is spent.
     pub fn pause(&mut self) -> Result<(), Early> {
-        let until = Instant::now() + self.pace.rest(Instant::now(), thread_time());
+        let taken = thread_time();
+        self.progress.took(taken);
+        let until = Instant::now() + self.pace.rest(Instant::now(), taken);
         loop {
-            if self.abandoned.load(Ordering::Relaxed) {
+            if self.progress.is_abandoned() {
                 return Err(Early::Abandoned);
             }
             let left = until.saturating_duration_since(Instant::now());
@@ -146,7 +148,7 @@ impl<'a> Run<'a> {
             compared.now = at.min(compared.now + TICK);
             compared.roll();
             compared.flush(compared.now)?;
-            if self.abandoned.load(Ordering::Relaxed) {
+            if self.progress.is_abandoned() {
                 return Err(Early::Abandoned);
             }
         }
@@ -161,12 +163,13 @@ impl<'a> Run<'a> {
             pipeline.press(self.budget.pressure(beside));
             let stop = || {
                 self.turns.give_way();
-                self.abandoned.load(Ordering::Relaxed)
+                self.progress.took(thread_time());
+                self.progress.is_abandoned()
             };
             let taken = Stopwatch::start();
             let outcome = pipeline.process_until(input, at, &stop);
             let spent = taken.cpu();
-            if self.abandoned.load(Ordering::Relaxed) {
+            if self.progress.is_abandoned() {
                 return Err(Early::Abandoned);
             }
             outcome.map_err(|why| failed(variant, &format!("failed on a request: {why}")))?;

@@ -1,6 +1,5 @@
 //! Previews of pipelines that files have, on requests of a host.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -66,17 +65,17 @@ fn job(text: &str) -> PreviewJob {
 }
 
 fn run(job: &PreviewJob, kept: KeptRequests) -> (Stretch, Result<Previewed, Early>) {
-    run_until(job, kept, &AtomicBool::new(false))
+    run_until(job, kept, &PreviewProgress::default())
 }
 
 fn run_until(
     job: &PreviewJob,
     kept: KeptRequests,
-    abandoned: &AtomicBool,
+    progress: &PreviewProgress,
 ) -> (Stretch, Result<Previewed, Early>) {
     let (budget, mut stretch) = (Budget::of_process(512 << 20, || None), Stretch::default());
     let beside = budget.beside();
-    let outcome = previewed(Run::new(job, job.limits, (&budget, &beside), abandoned), kept, &mut stretch);
+    let outcome = previewed(Run::new(job, job.limits, (&budget, &beside), progress), kept, &mut stretch);
     assert_eq!((budget.used(), beside.used()), (0, 0), "all is given back");
     (stretch, outcome)
 }
@@ -192,14 +191,14 @@ fn a_panic_of_the_candidate_is_told_and_goes_no_further() {
 #[test]
 fn an_endless_candidate_stops_in_the_midst_of_a_request_once_nobody_waits() {
     let job = job(&slow(sink(), 600, &experiment("0%")));
-    let abandoned = AtomicBool::new(false);
+    let progress = PreviewProgress::default();
     let began = Instant::now();
     let outcome = std::thread::scope(|scope| {
         scope.spawn(|| {
             std::thread::sleep(Duration::from_millis(300));
-            abandoned.store(true, Ordering::Relaxed);
+            progress.abandon();
         });
-        run_until(&job, kept(40, 10, 2_000), &abandoned).1
+        run_until(&job, kept(40, 10, 2_000), &progress).1
     });
     assert!(matches!(outcome, Err(Early::Abandoned)), "{outcome:?}");
     // All of it would take minutes.

@@ -11,10 +11,10 @@ use super::super::*;
 use super::{digests, start};
 use crate::generation::Digests;
 
-const BOOT: Option<&str> = Some("a boot");
+pub(super) const BOOT: Option<&str> = Some("a boot");
 
 /// Digests of an experiment whose candidate drops the metric `name`.
-fn plans(name: &str) -> Digests {
+pub(super) fn plans(name: &str) -> Digests {
     let drop =
         format!("processors: {{ filter: {{ metrics: {{ datapoint: ['metric.name == \"{name}\"'] }} }} }}");
     let service = "service: { pipelines: { metrics: { processors: [filter] } } }";
@@ -23,18 +23,18 @@ fn plans(name: &str) -> Digests {
 }
 
 /// A ledger whose file's own generation, number 1, is committed.
-fn committed(dir: &Path) -> Ledger {
+pub(super) fn committed(dir: &Path) -> Ledger {
     let mut ledger = start(Some(dir), "first", BOOT);
     ledger.commit(1, &digests(""), "file").expect("commit");
     ledger
 }
 
 /// An attempt at generation 2 in charge in the process `first`, which dies.
-fn attempted(dir: &Path) {
+pub(super) fn attempted(dir: &Path) {
     committed(dir).begin_attempt(2, &plans("a"), "file", "body").expect("recorded");
 }
 
-fn in_charge(ledger: &Ledger) -> (u64, usize) {
+pub(super) fn in_charge(ledger: &Ledger) -> (u64, usize) {
     (ledger.entry().generation, ledger.quarantined().len())
 }
 
