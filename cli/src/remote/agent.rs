@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::difference::of_fields;
 use super::show::{Column, Show, cell, fields, labels, line};
 
-const COLUMNS: [Column<Agent>; 8] = [
+const COLUMNS: [Column<Agent>; 9] = [
     ("uid", |agent| agent.uid.to_string()),
     ("host", |agent| agent.host.clone()),
     ("labels", |agent| labels(&agent.labels)),
@@ -23,6 +23,7 @@ const COLUMNS: [Column<Agent>; 8] = [
     ("version", |agent| agent.version.clone()),
     ("pushed configs", |agent| if agent.refuses_configs { "refused" } else { "taken" }.to_owned()),
     ("last seen", |agent| cell(agent.last_seen.as_ref())),
+    ("let in by", |agent| agent.enrolled_by.clone()),
 ];
 
 #[derive(Subcommand, Clone)]
@@ -92,6 +93,14 @@ const OVERRIDDEN: &str = "override    the pipeline of its file was changed, and 
 const VISITOR: &str =
     "credential  none of its own: it came by a token over OpAMP, is heard, and nothing is pushed to it";
 
+/// The way in which an agent proves who it is, by what let it in.
+fn proof(enrolled_by: &str) -> String {
+    match enrolled_by.strip_prefix("certificate:") {
+        Some(name) => format!("by a certificate of {name} (CN of its subject)"),
+        None => format!("by a credential of its own, which it got for the token {enrolled_by}"),
+    }
+}
+
 fn status(agent: &Agent) -> String {
     match (&agent.archived_at, &agent.node_conflict_at) {
         (Some(_), _) => "archived".to_owned(),
@@ -115,7 +124,9 @@ fn one(answer: &Value, show: Show) -> anyhow::Result<()> {
     if agent.local_override_pending {
         line(OVERRIDDEN)?;
     }
-    if !agent.own_credential {
+    if agent.own_credential {
+        line(&format!("proves      itself {}", proof(&agent.enrolled_by)))?;
+    } else {
         line(VISITOR)?;
     }
     if let Some(ConnectionSettings { status, error }) = &agent.connection_settings {

@@ -127,6 +127,20 @@ pub enum EnrollError {
     /// Somebody else has that name.
     #[error("agent {0} is enrolled; to enroll it anew, delete it first")]
     Enrolled(AgentUid),
+    /// The agent of that name was let in by the certificate of another.
+    #[error(
+        "agent {uid} was let in by a certificate of {holder:?}, and this one is of {name:?} (CN of its subject). If this is that \
+         agent, show a certificate of {holder:?}, or delete it first (`phoenix agent delete {uid}`), so that it is let in under \
+         its new name; if it is another one, give it a data_dir of its own, and with that a name of its own"
+    )]
+    AnotherName {
+        /// The agent's name for itself.
+        uid: AgentUid,
+        /// Name in the certificate that let it in.
+        holder: String,
+        /// Name in the certificate that is shown.
+        name: String,
+    },
     /// An agent of that name, let in by the same token, is there.
     #[error(
         "agent {uid} is enrolled, and is connected or was only just heard of. If this is the same one and it has lost its \
@@ -175,6 +189,7 @@ impl From<EnrollError> for Refusal {
             | EnrollError::Tenant(_) => Self::Unauthenticated(said),
             EnrollError::UsedUp => Self::forbidden(said),
             EnrollError::Enrolled(_)
+            | EnrollError::AnotherName { .. }
             | EnrollError::StillThere { .. }
             | EnrollError::NodeTaken(_)
             | EnrollError::Replaced { .. } => Self::conflict(said),
@@ -341,7 +356,7 @@ async fn admit(
             }
             take_over(tx, tenant, (&agent, before.uid), credential, now).await?
         }
-        (Some(_), _) => return Err(EnrollError::Enrolled(uid)),
+        (Some(before), _) => return Err(enrolled(uid, &before, by)),
         (None, Claim::Taken(taken)) => return Ok(Admitted::Waits(taken)),
         (None, Claim::TakesOver(holder)) => {
             take_over(tx, tenant, (&agent, holder.uid), credential, now).await?
@@ -363,6 +378,16 @@ async fn admit(
     let detail = json!({ let_in_by: by, "labels": agent.labels, "instance_uid": uid });
     audit::record(tx, now, tenant, By::Agent(uid), verb, &format!("agent/{record}"), &detail).await?;
     Ok(admitted)
+}
+
+/// Reason for which somebody let in `by` this is not the agent of a record.
+fn enrolled(uid: AgentUid, record: &Agent, by: &str) -> EnrollError {
+    match (Certificate::holder(&record.enrolled_by), Certificate::holder(by)) {
+        (Some(holder), Some(name)) => {
+            EnrollError::AnotherName { uid, holder: holder.to_owned(), name: name.to_owned() }
+        }
+        _ => EnrollError::Enrolled(uid),
+    }
 }
 
 /// Gives an agent the record of the one before it.

@@ -11,6 +11,9 @@ use crate::clock::UnixMillis;
 /// The most bytes of a name (RFC 5280 appendix A.1 allows 64 characters).
 const LONGEST: usize = 255;
 
+/// Begin of what stands in a record of who let an agent in.
+const PASS: &str = "certificate:";
+
 /// Certificate of an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
@@ -59,7 +62,12 @@ impl Certificate {
 
     /// What stands in a record of who let it in.
     pub fn pass(&self) -> String {
-        format!("certificate:{}", self.name)
+        format!("{PASS}{}", self.name)
+    }
+
+    /// Name of the holder of the certificate that let an agent in; nothing where it was none.
+    pub fn holder(pass: &str) -> Option<&str> {
+        pass.strip_prefix(PASS)
     }
 }
 
@@ -99,6 +107,8 @@ mod tests {
         assert_eq!((&*read_one.tenant, &*read_one.name), ("acme", "node-1.example.org"));
         assert_eq!(read_one.until.to_string(), "2030-01-02T00:00:00Z");
         assert_eq!(read_one.pass(), "certificate:node-1.example.org");
+        assert_eq!(Certificate::holder(&read_one.pass()), Some("node-1.example.org"));
+        assert_eq!(Certificate::holder("pet_1"), None);
     }
 
     #[test]

@@ -159,7 +159,13 @@ async fn an_agent_with_a_certificate_comes_without_a_token_is_offered_configs_an
     // Another one's certificate, under the same name of the agent.
     let stolen = fleet.authority.certifies(&node.dir, ["acme", "node-b"], None)?;
     let agent = Agent::start(&node.dir, &fleet.config(&node, &stolen)).await?;
-    says(&agent, "is enrolled; to enroll it anew, delete it first").await;
+    says(
+        &agent,
+        "was let in by a certificate of \"node-a\", and this one is of \"node-b\" (CN of its subject)",
+    )
+    .await;
+    let shown = phoenix(fleet.dir.path(), &fleet.trusted, &["agent", "get", "node-a"]).await?;
+    ensure!(shown.contains("by a certificate of node-a (CN of its subject)"), "{shown}");
     Ok(())
 }
 
