@@ -43,8 +43,8 @@ pub use freeze::{CreateFreeze, Freeze, FreezeState};
 pub use invitation::{AcceptInvitation, CreateInvitation, CreatedInvitation, Invitation};
 pub use page::Page;
 pub use preview::{
-    CreatePreview, Preview, PreviewAgent, PreviewFates, PreviewFigures, PreviewGroup, PreviewLens,
-    PreviewState,
+    CreatePreview, Preview, PreviewAgent, PreviewCheck, PreviewFates, PreviewFigures, PreviewGroup,
+    PreviewLens, PreviewState,
 };
 pub use problem::{Mistake, Problem};
 pub use process::Condition;

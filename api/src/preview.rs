@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::Timestamp;
 use crate::experiment::{Candidate, CreateExperiment, Policy, Unit};
+use crate::{Answer, Timestamp};
 
 /// A preview to be run. Its baseline is what each agent runs. Fields that it shares with an experiment mean the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -38,7 +38,7 @@ pub struct CreatePreview {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub price: Option<Price>,
-    /// Time for which agents may work on it, 1s to 15s; 15s if not given.
+    /// Time within which it is answered, 1s to 15s; 15s if not given. Agents may work on it until shortly before.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "15s")]
     pub wait: Option<String>,
@@ -87,10 +87,27 @@ pub struct Preview {
     pub seconds: [f64; 2],
     /// All of them added up; nothing where nothing was measured.
     pub figures: Option<PreviewFigures>,
+    /// Questions of a policy, as a comparison of captures (`phoenix compare`) has them without a policy of its own.
+    #[serde(default)]
+    pub checks: Vec<PreviewCheck>,
     /// Sentences of what a preview does not tell.
     pub not_measured: Vec<String>,
     /// Each agent that was meant.
     pub agents: Vec<PreviewAgent>,
+}
+
+/// Question of a policy, with its answer on all agents: the worst of any. It describes, and decides nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PreviewCheck {
+    /// The key of the policy; for a lens with its name.
+    #[schema(example = "attributes_used")]
+    pub rule: String,
+    /// Answer.
+    pub answer: Answer,
+    /// In a sentence.
+    pub sentence: String,
+    /// Hosts of agents with that answer, at most twenty.
+    pub hosts: Vec<String>,
 }
 
 /// Figures of a preview: sums over agents. Pairs are baseline and candidate; shares are from 0 to 1, none where the baseline had

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use api::{Preview, PreviewAgent, PreviewLens, PreviewState};
+use api::{Answer, Preview, PreviewAgent, PreviewCheck, PreviewLens, PreviewState};
 use client::Client;
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
@@ -31,7 +31,7 @@ pub struct Args {
     /// The pipeline of metrics that it is about, where agents' files have several
     #[arg(long, value_name = "ID")]
     pipeline: Option<String>,
-    /// Time for which agents may work on it, 1s to 15s
+    /// Time within which it is answered, 1s to 15s; agents may work on it until shortly before
     #[arg(long, value_name = "TIME")]
     wait: Option<String>,
 }
@@ -89,12 +89,24 @@ fn told(preview: &Preview) -> anyhow::Result<()> {
     let hosts: Vec<_> = preview.agents.iter().filter_map(measured).collect();
     if !hosts.is_empty() {
         line(&tables(preview, &hosts))?;
+        line("\n  What `phoenix compare` would say of it, which decides nothing here:")?;
+        sentences(&preview.checks.iter().map(checked).collect::<Vec<_>>())?;
     }
     if !preview.not_measured.is_empty() {
         line("\n  Not told by a preview:")?;
         sentences(&preview.not_measured)?;
     }
     Ok(())
+}
+
+fn checked(check: &PreviewCheck) -> String {
+    let word = match check.answer {
+        Answer::Met => "pass",
+        Answer::Violated => "FAIL",
+        Answer::NotMeasured => "FAIL (not measured)",
+        Answer::NotApplicable => "does not apply",
+    };
+    format!("{word}  {}: {}", check.rule, check.sentence)
 }
 
 fn sentences(all: &[String]) -> anyhow::Result<()> {

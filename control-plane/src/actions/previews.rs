@@ -2,21 +2,24 @@
 //! are added up.
 //!
 //! What always holds: an agent is in one preview at a time; whoever asks waits no longer than was said, whatever agents do; what
-//! agents answered is kept until then and no longer. Questions and answers go by the store, so that each agent is reached through
-//! the replica that it is connected to.
+//! agents answered is kept until then and no longer; and once whoever asked is gone, its agents are free and told to stop. Questions
+//! and answers go by the store, so that each agent is reached through the replica that it is connected to.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use api::CreateExperiment;
+use observe::offline::OfflinePolicy;
 use proto::generation::Baseline;
 use proto::preview::{PreviewAnswer, PreviewRequest, Previewed, Stretch};
 use serde_json::json;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::create;
 use crate::audit;
-use crate::auth::Actor;
+use crate::auth::{Actor, Credential};
+use crate::clock::UnixMillis;
 use crate::experiment::preview::{Preview, PreviewOutcome, PreviewedAgent};
 use crate::experiment::{Spec, Step};
 use crate::hash::sha256_of;
@@ -30,18 +33,57 @@ use crate::store::{StoreError, Tx};
 
 /// The most agents of a preview: each answers in full.
 const MOST: usize = 200;
-/// Time for which agents may work on it; the answer to whoever asks has to leave within half a minute.
+/// Time within which it is answered: the answer to whoever asks has to leave within half a minute.
 const WAIT: Duration = Duration::from_secs(15);
 const SHORTEST: Duration = Duration::from_secs(1);
-/// Time for answers to come in after it.
-const GRACE: Duration = Duration::from_secs(2);
+/// Time of it that is left for answers to come in, and the part of it if that is less.
+const GRACE: Duration = Duration::from_secs(1);
+const PART: u32 = 4;
 /// Time between two looks for answers that nobody told of.
 const LOOK: Duration = Duration::from_millis(250);
-/// Seconds after which an agent that is in a preview may be free again.
+/// Seconds after which an agent that is in a preview may be free again, though it need not be over.
 const RETRY_AFTER: u64 = 5;
 
-/// Runs a preview on the agents that are meant: a candidate as in an experiment that only observes. Agents may work on it for
-/// `wait`, a duration in words.
+/// A preview that somebody waits for. Where they are gone, its agents are released.
+struct Waiting<'a> {
+    state: &'a AppState,
+    tenant: TenantId,
+    id: PreviewId,
+    is_over: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Ok(runtime) = Handle::try_current()
+            && !self.is_over
+        {
+            let (state, tenant, id) = (self.state.clone(), self.tenant, self.id);
+            runtime.spawn(async move {
+                match release(&state, tenant, id).await {
+                    Ok(()) => tracing::info!(preview = %id, "nobody waits for a preview any more: it is stopped"),
+                    Err(error) => {
+                        tracing::warn!(preview = %id, %error, "a preview that nobody waits for is not stopped");
+                    }
+                }
+            });
+        }
+    }
+}
+
+/// Forgets a preview, and wakes the agents that work on it, so that they are told to stop.
+async fn release(state: &AppState, tenant: TenantId, id: PreviewId) -> Result<(), StoreError> {
+    let mut tx = state.store.begin(tenant).await?;
+    let working = previews::waiting(&mut tx, tenant, id).await?;
+    previews::delete(&mut tx, tenant, id).await?;
+    tx.commit().await?;
+    for agent in working {
+        state.hub.preview(tenant, agent);
+    }
+    Ok(())
+}
+
+/// Runs a preview on the agents that are meant: a candidate as in an experiment that only observes. It is over within `wait`, a
+/// duration in words.
 ///
 /// # Errors
 /// Those of a new experiment; 409 if no agent is meant; 422 for too many; 429 if one is in a preview already; the store's.
@@ -52,24 +94,26 @@ pub async fn run(
     wait: Option<String>,
 ) -> Result<(PreviewId, Preview), Refusal> {
     let wait = waiting_time(wait)?;
+    let due = Instant::now() + wait;
     let spec = create::specify(state, actor, asked).await?;
-    let (asked, meant) = ask(state, actor, &spec, wait).await?;
-    let (tenant, id) = (actor.tenant_id, asked.id);
+    let (tenant, id) = (actor.tenant_id, PreviewId(state.entropy.uuid(state.clock.now())));
+    let mut waiting = Waiting { state, tenant, id, is_over: false };
+    // What was refused has nobody to release.
+    let meant = ask(state, actor, &spec, (id, wait)).await.inspect_err(|_| waiting.is_over = true)?;
     for (agent, _) in meant.iter().filter(|(_, is_asked)| *is_asked) {
         state.hub.preview(tenant, agent.uid);
     }
-    let waited = wait_for(state, tenant, id, wait + GRACE).await;
-    let answers = previews::answers(&mut *state.store.read(tenant).await?, tenant, id).await;
-    let mut tx = state.store.begin(tenant).await?;
-    previews::delete(&mut tx, tenant, id).await?;
-    tx.commit().await?;
-    waited?;
-    let mut answers: HashMap<AgentUid, Vec<u8>> = answers?.into_iter().collect();
+    wait_for(state, tenant, id, due).await?;
+    let answers = previews::answers(&mut *state.store.read(tenant).await?, tenant, id).await?;
+    release(state, tenant, id).await?;
+    waiting.is_over = true;
+    let mut answers: HashMap<AgentUid, Vec<u8>> = answers.into_iter().collect();
     let agents = meant.into_iter().map(|(agent, is_asked)| {
         let outcome = if is_asked { outcome(answers.remove(&agent.uid), wait) } else { unasked(&agent) };
         PreviewedAgent { uid: agent.uid, host: agent.host, last_seen: agent.last_seen, outcome }
     });
-    Ok((id, Preview::of(agents.collect())))
+    let policy = OfflinePolicy { lenses: spec.lenses, critical: spec.critical, ..OfflinePolicy::default() };
+    Ok((id, Preview::of(agents.collect(), &policy)))
 }
 
 fn waiting_time(text: Option<String>) -> Result<Duration, Refusal> {
@@ -88,10 +132,9 @@ async fn ask(
     state: &AppState,
     actor: &Actor,
     spec: &Spec,
-    wait: Duration,
-) -> Result<(Asked, Vec<(Agent, bool)>), Refusal> {
+    (id, wait): (PreviewId, Duration),
+) -> Result<Vec<(Agent, bool)>, Refusal> {
     let (now, tenant) = (state.clock.now(), actor.tenant_id);
-    let id = PreviewId(state.entropy.uuid(now));
     let body = spec.generation(&id.to_string(), &Baseline::Current, Step::Mirror, 0).write();
     let mut tx = state.store.begin(tenant).await?;
     let meant = agents::matching(&mut tx, tenant, &spec.selector).await?;
@@ -110,11 +153,11 @@ async fn ask(
     };
     let meant: Vec<(Agent, bool)> = meant.into_iter().map(with_word).collect();
     previews::forget_overdue(&mut tx, tenant, now).await?;
-    free(&mut tx, tenant, &meant).await?;
-    let asked = Asked { id, body, due_at: now.plus(wait + GRACE + GRACE) };
+    free(&mut tx, tenant, &meant, now).await?;
+    let asked = Asked { id, body, due_at: now.plus(wait) };
     let uids: Vec<AgentUid> =
         meant.iter().filter(|(_, is_asked)| *is_asked).map(|(agent, _)| agent.uid).collect();
-    previews::insert(&mut tx, tenant, &asked, &uids).await?;
+    previews::insert(&mut tx, tenant, (&asked, &name(actor)), &uids).await?;
     let detail = json!({
         "selector": spec.selector,
         "candidate_sha256": hex::encode(sha256_of(spec.candidate.as_bytes())),
@@ -122,7 +165,15 @@ async fn ask(
     });
     audit::record(&mut tx, now, tenant, actor, "preview.run", &format!("preview/{id}"), &detail).await?;
     tx.commit().await?;
-    Ok((asked, meant))
+    Ok(meant)
+}
+
+/// Name of whoever asks, for others.
+fn name(actor: &Actor) -> String {
+    match &actor.credential {
+        Credential::Session(_) => actor.email.clone(),
+        Credential::Key(key) => format!("{} (API key {})", actor.email, key.id),
+    }
 }
 
 fn is_there(agent: &Agent) -> bool {
@@ -130,37 +181,39 @@ fn is_there(agent: &Agent) -> bool {
 }
 
 /// Refuses, to be asked again, where one of these is in a preview.
-async fn free(tx: &mut Tx, tenant: TenantId, meant: &[(Agent, bool)]) -> Result<(), Refusal> {
+async fn free(
+    tx: &mut Tx,
+    tenant: TenantId,
+    meant: &[(Agent, bool)],
+    now: UnixMillis,
+) -> Result<(), Refusal> {
     let busy = previews::busy(tx, tenant).await?;
-    let taken: Vec<&Agent> = meant
-        .iter()
-        .filter(|(agent, is_asked)| *is_asked && busy.contains(&agent.uid))
-        .map(|(agent, _)| agent)
-        .collect();
-    let Some(first) = taken.first() else { return Ok(()) };
-    let more = if taken.len() > 1 { format!(" and {} more", taken.len() - 1) } else { String::new() };
+    let is_meant = |uid| meant.iter().find(|(agent, is_asked)| *is_asked && agent.uid == uid);
+    let mut taken = busy.iter().filter_map(|busy| Some((is_meant(busy.agent)?, busy)));
+    let Some(((agent, _), first)) = taken.next() else { return Ok(()) };
+    let more = match taken.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let left = now.until(first.due_at).as_millis().div_ceil(1_000);
+    let retry_after = RETRY_AFTER.min(u64::try_from(left).unwrap_or(RETRY_AFTER)).max(1);
     Err(Refusal::too_many(
         format!(
-            "the agent on {}{more} is in a preview that somebody else waits for, and an agent runs one at a time; try again in {RETRY_AFTER} s",
-            first.host
+            "the agent on {}{more} is in a preview of {}, which ends at {} at the latest, and an agent runs one at a time; try again \
+             in {retry_after} s",
+            agent.host, first.asked_by, first.due_at
         ),
-        RETRY_AFTER,
+        retry_after,
     ))
 }
 
 /// Returns once all have answered, or the time is over.
-async fn wait_for(
-    state: &AppState,
-    tenant: TenantId,
-    id: PreviewId,
-    time: Duration,
-) -> Result<(), StoreError> {
-    let due = Instant::now() + time;
+async fn wait_for(state: &AppState, tenant: TenantId, id: PreviewId, due: Instant) -> Result<(), StoreError> {
     let mut answers = state.hub.previews.subscribe();
     loop {
         answers.mark_unchanged();
         let waiting = previews::waiting(&mut *state.store.read(tenant).await?, tenant, id).await?;
-        if waiting == 0 || Instant::now() >= due {
+        if waiting.is_empty() || Instant::now() >= due {
             return Ok(());
         }
         let look = due.min(Instant::now() + LOOK);
@@ -172,7 +225,8 @@ fn outcome(answer: Option<Vec<u8>>, wait: Duration) -> PreviewOutcome {
     let Some(answer) = answer else {
         let wait = humantime::format_duration(wait);
         return PreviewOutcome::Unanswered(format!(
-            "it did not answer within {wait}: it is busy, has lost its connection, or is an agent that is not asked over a WebSocket"
+            "it did not answer within {wait}: it is busy or stopped, has lost its connection, or is an agent that is not asked over a \
+             WebSocket"
         ));
     };
     match PreviewAnswer::decode(&answer) {
@@ -195,24 +249,35 @@ fn refused(why: &str) -> PreviewOutcome {
     PreviewOutcome::Answered(Stretch::default(), Previewed::Refused(why.to_owned()))
 }
 
-/// The question that an agent has not answered yet, unless it is the one that it was `told` last. An agent of a release that runs
-/// none is not asked, and that is its answer.
+/// Word to an agent about previews.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// It is to run this one.
+    Ask(PreviewId, PreviewRequest),
+    /// Nobody waits for this one any more.
+    Stop(PreviewId),
+}
+
+/// Word that is new to an agent which was `told` of a preview last: the question that it has not answered yet, or that the one it
+/// works on is over. An agent of a release that runs none is not asked, and that is its answer.
 ///
 /// # Errors
 /// The store's.
-pub async fn question(
+pub async fn word(
     state: &AppState,
     (tenant, agent): (TenantId, AgentUid),
     knows_previews: bool,
     told: Option<PreviewId>,
-) -> Result<Option<(PreviewId, PreviewRequest)>, StoreError> {
+) -> Result<Option<Word>, StoreError> {
     let asked = previews::asked(&mut *state.store.read(tenant).await?, tenant, agent).await?;
-    let Some(Asked { id, body, due_at }) = asked.filter(|asked| Some(asked.id) != told) else {
+    let Some(Asked { id, body, due_at }) = asked else { return Ok(told.map(Word::Stop)) };
+    if Some(id) == told {
         return Ok(None);
-    };
-    let patience = state.clock.now().until(due_at).saturating_sub(GRACE + GRACE);
+    }
+    let left = state.clock.now().until(due_at);
+    let patience = left.saturating_sub(GRACE.min(left / PART));
     if knows_previews {
-        return Ok(Some((id, PreviewRequest { id: id.to_string(), body, patience })));
+        return Ok(Some(Word::Ask(id, PreviewRequest { id: id.to_string(), body, patience })));
     }
     let why = "it runs no previews: it is of an earlier release, or no agent of Phoenix".to_owned();
     let answer =

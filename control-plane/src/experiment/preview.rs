@@ -2,15 +2,18 @@
 
 use std::cmp::Ordering;
 
+use observe::offline::{Answer as Checked, Check, OfflinePolicy};
 use observe::{Comparison, FleetGroup, FleetLens, LensReport};
 use proto::preview::{Previewed, Stretch};
 
-use super::Figures;
+use super::{Answer, Figures};
 use crate::clock::UnixMillis;
 use crate::id::AgentUid;
 
 /// The most groups of a lens that are named.
 const MAX_GROUPS: usize = 10;
+/// The most hosts of a check that are named.
+const MAX_HOSTS: usize = 20;
 
 /// Outcome of it on one agent.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +24,11 @@ pub enum PreviewOutcome {
     Unanswered(String),
     /// It is not connected, and was not asked.
     Away,
+}
+
+impl PreviewOutcome {
+    /// Reason of an agent that was not asked.
+    pub const AWAY: &str = "it is not connected, and was not asked";
 }
 
 /// One agent that was meant.
@@ -77,10 +85,25 @@ pub struct Preview {
     pub seconds: [f64; 2],
     /// Sums over agents; nothing where nothing was measured.
     pub figures: Option<PreviewFigures>,
+    /// Questions of a policy, in the order in which a comparison of captures has them; none where nothing was measured.
+    pub checks: Vec<PreviewCheck>,
     /// Sentences of what it does not tell.
     pub not_measured: Vec<String>,
     /// Each agent that was meant.
     pub agents: Vec<PreviewedAgent>,
+}
+
+/// Question of a policy, and its answer on all agents: the worst of any.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PreviewCheck {
+    /// The key of the policy.
+    pub rule: String,
+    /// Answer.
+    pub answer: Answer,
+    /// In a sentence.
+    pub sentence: String,
+    /// Hosts with that answer, so many as are named.
+    pub hosts: Vec<String>,
 }
 
 /// Sums over agents.
@@ -108,9 +131,11 @@ impl PreviewedAgent {
 }
 
 impl Preview {
-    /// Adds up what agents answered.
+    /// Adds up what agents answered, and holds each comparison against a policy.
     #[must_use]
-    pub fn of(agents: Vec<PreviewedAgent>) -> Self {
+    pub fn of(agents: Vec<PreviewedAgent>, policy: &OfflinePolicy) -> Self {
+        let with_figures = agents.iter().filter(|agent| agent.measured().is_some());
+        let hosts: Vec<&str> = with_figures.map(|agent| agent.host.as_str()).collect();
         let measured: Vec<_> = agents.iter().filter_map(PreviewedAgent::measured).collect();
         let requests = measured.iter().map(|(stretch, _)| stretch.batches).sum();
         let times = measured.iter().map(|(stretch, _)| stretch.seconds);
@@ -123,6 +148,7 @@ impl Preview {
             requests,
             seconds,
             figures: (!comparisons.is_empty()).then(|| PreviewFigures::of(&comparisons)),
+            checks: checks(&hosts, &comparisons, policy),
             not_measured: not_measured(&comparisons),
             agents,
         }
@@ -139,9 +165,62 @@ fn sentence([measured, all]: [usize; 2], requests: u64, [shortest, longest]: [f6
     } else {
         format!("{shortest:.0} s to {longest:.0} s an agent")
     };
+    if requests == 1 {
+        return format!(
+            "It rests on the latest request of {measured} of {all} {agents}, and decides nothing."
+        );
+    }
     format!(
         "It rests on {requests} of the latest requests ({time}) of {measured} of {all} {agents}, and decides nothing."
     )
+}
+
+/// Each check with the worst answer of any agent, and a sentence of one that has it.
+fn checks(hosts: &[&str], comparisons: &[&Comparison], policy: &OfflinePolicy) -> Vec<PreviewCheck> {
+    let of_agents: Vec<Vec<Check>> =
+        comparisons.iter().map(|comparison| policy.check_comparison(comparison)).collect();
+    let mut rules: Vec<&str> = Vec::new();
+    for check in of_agents.iter().flatten() {
+        if !rules.contains(&check.rule.as_str()) {
+            rules.push(&check.rule);
+        }
+    }
+    let check = |rule: &str| {
+        let of_rule = || {
+            let checks = of_agents.iter().map(|all| all.iter().find(|check| check.rule == rule));
+            hosts.iter().zip(checks).filter_map(|(host, check)| Some((*host, check?)))
+        };
+        let (_, worst) = of_rule().max_by_key(|(_, check)| severity(check.answer))?;
+        let answer = worst.answer;
+        let having: Vec<(&str, &Check)> = of_rule().filter(|(_, check)| check.answer == answer).collect();
+        let (first, said) = having.first().map(|(host, check)| (*host, &check.sentence))?;
+        let (many, all) = (having.len(), comparisons.len());
+        let sentence = match all {
+            1 => said.clone(),
+            _ => format!("{many} of {all} agents, the first on {first}: {said}"),
+        };
+        let hosts = having.iter().take(MAX_HOSTS).map(|(host, _)| (*host).to_owned()).collect();
+        Some(PreviewCheck { rule: rule.to_owned(), answer: answer_of(answer), sentence, hosts })
+    };
+    rules.into_iter().filter_map(check).collect()
+}
+
+fn severity(answer: Checked) -> u8 {
+    match answer {
+        Checked::NotApplicable => 0,
+        Checked::Met => 1,
+        Checked::NotMeasured => 2,
+        Checked::Violated => 3,
+    }
+}
+
+fn answer_of(answer: Checked) -> Answer {
+    match answer {
+        Checked::Met => Answer::Met,
+        Checked::Violated => Answer::Violated,
+        Checked::NotMeasured => Answer::NotMeasured,
+        Checked::NotApplicable => Answer::NotApplicable,
+    }
 }
 
 /// Sentences of what no preview tells, and of what this one does not.
@@ -281,6 +360,10 @@ mod tests {
 
     use super::*;
 
+    fn preview_of(agents: Vec<PreviewedAgent>) -> Preview {
+        Preview::of(agents, &OfflinePolicy::default())
+    }
+
     fn agent(number: u128, outcome: PreviewOutcome) -> PreviewedAgent {
         let uid = AgentUid(uuid::Uuid::from_u128(number));
         PreviewedAgent { uid, host: format!("host-{number}"), last_seen: None, outcome }
@@ -318,7 +401,7 @@ mod tests {
     #[test]
     fn figures_of_all_that_measured_are_added_up_and_no_others() {
         let why = || "no".to_owned();
-        let preview = Preview::of(vec![
+        let preview = preview_of(vec![
             agent(1, answered(losing(2), 5, 40.0)),
             agent(2, answered(losing(4), 3, 60.2)),
             agent(
@@ -360,24 +443,24 @@ mod tests {
             (figures.members, figures.shown, figures.instants) = ([100; 2], [100; 2], 100);
         }
         let agents = vec![agent(1, answered(long, 100, 40.0)), agent(2, answered(losing(5), 1, 1.0))];
-        let found = Preview::of(agents).figures.expect("figures");
+        let found = preview_of(agents).figures.expect("figures");
         let total = &found.lenses[0].fleet.total;
         assert_eq!((total.baseline, total.candidate, total.relative_error), (20.0, 15.0, Some(-0.25)));
     }
 
     #[test]
     fn where_nothing_was_measured_it_says_so_and_has_no_figures() {
-        let preview = Preview::of(vec![agent(1, PreviewOutcome::Away)]);
+        let preview = preview_of(vec![agent(1, PreviewOutcome::Away)]);
         assert_eq!(preview.sentence, "Nothing was measured: none of 1 agent has compared both pipelines.");
         assert_eq!((preview.figures, preview.not_measured.len()), (None, 0));
     }
 
     #[test]
     fn one_agent_is_compared_with_no_other_and_one_time_is_told_once() {
-        let preview = Preview::of(vec![agent(1, answered(losing(0), 1, 12.0))]);
+        let preview = preview_of(vec![agent(1, answered(losing(0), 2, 12.0))]);
         assert_eq!(
             preview.sentence,
-            "It rests on 1 of the latest requests (12 s) of 1 of 1 agent, and decides nothing."
+            "It rests on 2 of the latest requests (12 s) of 1 of 1 agent, and decides nothing."
         );
         assert!(!preview.not_measured.iter().any(|said| said.contains("each other")));
         let lens = &preview.figures.expect("figures").lenses[0];
@@ -390,7 +473,7 @@ mod tests {
         let row = |series| observe::NamedCount { metric: "m".into(), executable: String::new(), series };
         (comparison.changed.held, comparison.changed.not_compared) = (vec![row(3)], vec![row(2)]);
         comparison.sample = Some(observe::Sample { one_in: 2, ..observe::Sample::default() });
-        let said = Preview::of(vec![agent(1, answered(comparison, 2, 10.0))]).not_measured.join("\n");
+        let said = preview_of(vec![agent(1, answered(comparison, 2, 10.0))]).not_measured.join("\n");
         for part in [
             "Values of 3 series",
             "Values of 2 series",
@@ -399,5 +482,34 @@ mod tests {
         ] {
             assert!(said.contains(part), "{said}");
         }
+    }
+
+    #[test]
+    fn a_check_has_the_worst_answer_of_any_agent_and_says_on_which_they_are() {
+        let lens = |unnamed: bool| {
+            let group = if unnamed { "(none)" } else { "a" };
+            let new =
+                LensError { shown: [u64::from(!unnamed), 1], ..LensError::of(group.to_owned(), 0.0, 10.0) };
+            LensReport {
+                name: "memory by executable".to_owned(),
+                group_by: "process.executable.name".to_owned(),
+                groups: 1,
+                worst: vec![new],
+                ..LensReport::default()
+            }
+        };
+        let with = |unnamed| Comparison { lenses: vec![lens(unnamed)], ..losing(0) };
+        let of = |agents| preview_of(agents).checks.into_iter().find(|check| check.rule == "attributes_used");
+        let alone = of(vec![agent(1, answered(with(true), 2, 10.0))]).expect("the check");
+        let sentence = "The candidate takes away what people group by: process.executable.name of memory by executable. Allow it by \
+                        `allow: [renamed]`.";
+        assert_eq!((alone.answer, alone.sentence.as_str()), (Answer::Violated, sentence));
+        let both = vec![agent(1, answered(with(false), 2, 10.0)), agent(2, answered(with(true), 2, 10.0))];
+        let both = of(both).expect("the check");
+        assert_eq!((both.answer, both.hosts.as_slice()), (Answer::Violated, &["host-2".to_owned()][..]));
+        assert_eq!(both.sentence, format!("1 of 2 agents, the first on host-2: {sentence}"));
+        let kept = of(vec![agent(1, answered(with(false), 2, 10.0))]).expect("the check");
+        assert_eq!(kept.answer, Answer::Met, "{}", kept.sentence);
+        assert!(preview_of(vec![agent(1, PreviewOutcome::Away)]).checks.is_empty());
     }
 }

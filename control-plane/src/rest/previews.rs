@@ -1,8 +1,8 @@
 //! `/api/v1/preview`: what a candidate would make of the last requests that agents have kept.
 
 use api::{
-    CreatePreview, Preview, PreviewAgent, PreviewFates, PreviewFigures, PreviewGroup, PreviewLens,
-    PreviewState, Problem,
+    CreatePreview, Preview, PreviewAgent, PreviewCheck, PreviewFates, PreviewFigures, PreviewGroup,
+    PreviewLens, PreviewState, Problem,
 };
 use axum::extract::State;
 use observe::LensError;
@@ -15,6 +15,7 @@ use crate::http::{Access, Json, Routes};
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
+use crate::store::previews::PreviewId;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Access::AtLeast(Role::Operator), __path_preview, preview)
@@ -38,8 +39,14 @@ async fn preview(
 ) -> Result<Json<Preview>, Refusal> {
     let wait = body.wait.take();
     let (id, preview) = actions::run(&state, &actor, body.into(), wait).await?;
-    let domain::Preview { sentence, measured, requests, seconds, figures, not_measured, agents } = preview;
-    Ok(Json(Preview {
+    Ok(Json(shape(id, preview)))
+}
+
+/// Shape of a preview.
+fn shape(id: PreviewId, preview: domain::Preview) -> Preview {
+    let domain::Preview { sentence, measured, requests, seconds, figures, checks, not_measured, agents } =
+        preview;
+    Preview {
         id: id.into(),
         sentence,
         asked: u32::try_from(agents.len()).unwrap_or(u32::MAX),
@@ -47,9 +54,16 @@ async fn preview(
         requests,
         seconds,
         figures: figures.map(Into::into),
+        checks: checks.into_iter().map(Into::into).collect(),
         not_measured,
         agents: agents.into_iter().map(Into::into).collect(),
-    }))
+    }
+}
+
+impl From<domain::PreviewCheck> for PreviewCheck {
+    fn from(domain::PreviewCheck { rule, answer, sentence, hosts }: domain::PreviewCheck) -> Self {
+        Self { rule, answer: answer.into(), sentence, hosts }
+    }
 }
 
 impl From<domain::PreviewFigures> for PreviewFigures {
@@ -109,7 +123,7 @@ impl From<PreviewedAgent> for PreviewAgent {
                 (Stretch::default(), PreviewState::Unanswered, Some(why), None)
             }
             PreviewOutcome::Away => {
-                let why = "it is not connected, and was not asked".to_owned();
+                let why = PreviewOutcome::AWAY.to_owned();
                 (Stretch::default(), PreviewState::Away, Some(why), None)
             }
         };

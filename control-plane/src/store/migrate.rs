@@ -78,6 +78,7 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     36 "previews" "0036_previews",
     37 "requests_done" "0037_requests_done",
     38 "promotions" "0038_promotions",
+    39 "previews_asked_by" "0039_previews_asked_by",
 };
 
 /// PostgreSQL's. Its first has all that SQLite's first fifteen have.
@@ -105,6 +106,7 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     36 "previews" "0036_previews",
     37 "requests_done" "0037_requests_done",
     38 "promotions" "0038_promotions",
+    39 "previews_asked_by" "0039_previews_asked_by",
 };
 
 /// One migration and whether the database has it.

@@ -24,21 +24,33 @@ pub struct Asked {
     pub due_at: UnixMillis,
 }
 
-/// Asks agents for a preview.
+/// An agent that is in a preview.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Busy {
+    /// It.
+    pub agent: AgentUid,
+    /// Name of whoever waits for the preview.
+    pub asked_by: String,
+    /// Time from which on nobody waits for it.
+    pub due_at: UnixMillis,
+}
+
+/// Asks agents for a preview, in somebody's name.
 ///
 /// # Errors
 /// The store's.
 pub async fn insert(
     tx: &mut Tx,
     tenant: TenantId,
-    asked: &Asked,
+    (asked, asked_by): (&Asked, &str),
     agents: &[AgentUid],
 ) -> Result<(), StoreError> {
-    query("INSERT INTO previews (tenant_id, id, body, due_at) VALUES ($1, $2, $3, $4)")
+    query("INSERT INTO previews (tenant_id, id, body, due_at, asked_by) VALUES ($1, $2, $3, $4, $5)")
         .bind(tenant)
         .bind(asked.id)
         .bind(&asked.body)
         .bind(asked.due_at)
+        .bind(asked_by)
         .execute(tx)
         .await?;
     for part in parts(agents) {
@@ -72,10 +84,17 @@ pub async fn forget_overdue(tx: &mut Tx, tenant: TenantId, now: UnixMillis) -> R
 ///
 /// # Errors
 /// The store's.
-pub async fn busy(connection: &mut Connection, tenant: TenantId) -> Result<Vec<AgentUid>, StoreError> {
-    let rows = query("SELECT agent_uid FROM preview_agents WHERE tenant_id = $1 AND answer IS NULL");
+pub async fn busy(connection: &mut Connection, tenant: TenantId) -> Result<Vec<Busy>, StoreError> {
+    let rows = query(
+        "SELECT agent_uid, asked_by, due_at FROM preview_agents JOIN previews USING (tenant_id)
+         WHERE tenant_id = $1 AND answer IS NULL AND id = preview_id",
+    );
     let rows = rows.bind(tenant).fetch_all(connection).await?;
-    rows.iter().map(|row| row.try_get("agent_uid")).collect()
+    let read = |row: &Row| {
+        let (agent, asked_by) = (row.try_get("agent_uid")?, row.try_get("asked_by")?);
+        Ok(Busy { agent, asked_by, due_at: row.try_get("due_at")? })
+    };
+    rows.iter().map(read).collect()
 }
 
 /// The preview that an agent is asked for and has not answered, if there is one.
@@ -121,7 +140,7 @@ pub async fn answer(
     Ok(changed.rows_affected() > 0)
 }
 
-/// Number of agents that have not answered a preview yet.
+/// Agents that have not answered a preview yet.
 ///
 /// # Errors
 /// The store's.
@@ -129,12 +148,12 @@ pub async fn waiting(
     connection: &mut Connection,
     tenant: TenantId,
     preview: PreviewId,
-) -> Result<i64, StoreError> {
-    let row = query(
-        "SELECT count(*) AS agents FROM preview_agents
-         WHERE tenant_id = $1 AND preview_id = $2 AND answer IS NULL",
+) -> Result<Vec<AgentUid>, StoreError> {
+    let rows = query(
+        "SELECT agent_uid FROM preview_agents WHERE tenant_id = $1 AND preview_id = $2 AND answer IS NULL",
     );
-    row.bind(tenant).bind(preview).fetch_one(connection).await?.try_get("agents")
+    let rows = rows.bind(tenant).bind(preview).fetch_all(connection).await?;
+    rows.iter().map(|row| row.try_get("agent_uid")).collect()
 }
 
 /// Answers to a preview, by agent.

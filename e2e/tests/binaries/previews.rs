@@ -178,6 +178,81 @@ async fn its_figures_are_those_of_compare_on_the_same_requests_and_no_candidate_
     Ok(())
 }
 
+/// One agent that has kept a few scrapes.
+async fn fed() -> Result<Loop> {
+    let mut fleet = Loop::alone(Ipv4Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()).await?;
+    let node = fleet.node().await?;
+    let agent = node.start().await?;
+    connected(&agent).await;
+    send(&agent, &scrapes("host-1", 30, 1)).await?;
+    fleet.nodes.push(node);
+    fleet.agents.push(agent);
+    std::fs::write(fleet.dir.path().join("endless"), endless())?;
+    std::fs::write(fleet.dir.path().join("good"), GOOD)?;
+    Person { dir: fleet.dir.path() }.logs_in(&fleet.control_plane).await?;
+    Ok(fleet)
+}
+
+/// Begins a preview that takes its whole time, and waits until its agent runs it.
+async fn running(fleet: &Loop) -> Result<tokio::process::Child> {
+    let mut asks = tokio::process::Command::new(binary("phoenix"));
+    asks.args(["preview", "-f", "endless", "--wait", "15s"]).current_dir(fleet.dir.path());
+    let dir = fleet.dir.path();
+    asks.env("PHOENIX_SESSION", dir.join("session/session.json")).kill_on_drop(true);
+    let asks = asks.spawn()?;
+    let record = fleet.nodes[0].dir.join("data/previewing.json");
+    eventually("the agent runs it", PATIENCE, || async { record.exists().then_some(()) }).await;
+    Ok(asks)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_candidate_that_its_agent_dies_of_in_a_preview_is_not_tried_again_until_it_is_lifted() -> Result<()>
+{
+    let mut fleet = fed().await?;
+    let asks = running(&fleet).await?;
+    fleet.agents.remove(0).kill().await?;
+    drop(asks);
+    let agent = fleet.nodes[0].start().await?;
+    connected(&agent).await;
+    let health = agent.health().await?;
+    let words = health["quarantined"].as_object().and_then(|all| all.values().next()).cloned();
+    let words = words.unwrap_or_default();
+    assert!(words.as_str().unwrap_or_default().contains("died while it ran it in a preview"), "{health:#}");
+    send(&agent, &scrapes("host-1", 30, 1)).await?;
+    let person = Person { dir: fleet.dir.path() };
+    let again = person.types(&["preview", "-f", "endless", "--wait", "2s", "-o", "json"]).await?;
+    let again: Value = serde_json::from_slice(&again.stdout)?;
+    let refused = of(&again, "node-1");
+    assert_eq!(refused["state"], "refused", "{again:#}");
+    assert!(refused["why"].as_str().expect("a reason").contains("in quarantine"), "{refused:#}");
+    let found = person.json(&["preview", "-f", "good"]).await?;
+    assert_eq!(found["measured"], 1, "another candidate is welcome: {found:#}");
+    let uid = refused["uid"].as_str().expect("a uid").to_owned();
+    assert!(person.ok(&["agent", "get", &uid]).await?.contains("died while it ran it in a preview"));
+    person.ok(&["agent", "lift", &uid]).await?;
+    eventually("it is lifted", PATIENCE, || async {
+        agent.health().await.ok()?["quarantined"].is_null().then_some(())
+    })
+    .await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_who_asked_is_killed_the_agent_stops_and_is_free_for_others() -> Result<()> {
+    let fleet = fed().await?;
+    let mut asks = running(&fleet).await?;
+    asks.kill().await?;
+    let record = fleet.nodes[0].dir.join("data/previewing.json");
+    eventually("the agent has stopped", Duration::from_secs(10), || async {
+        (!record.exists()).then_some(())
+    })
+    .await;
+    let person = Person { dir: fleet.dir.path() };
+    let found = person.json(&["preview", "-f", "good"]).await?;
+    assert_eq!(found["measured"], 1, "{found:#}");
+    Ok(())
+}
+
 /// A candidate with so many statements on each point that it is not done within seconds.
 fn endless() -> String {
     let statement = |at: usize| {

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Guardrail, OfflinePolicy, OfflineReport};
+use super::{Guardrail, LensGroups, OfflinePolicy, OfflineReport};
 use crate::{
     Amount, AttributeFates, Comparison, Coverage, FleetLens, Lens, LensAnswer, LensReport, MORE, MetricFates,
     More, Settings, VariantReport,
@@ -46,12 +46,36 @@ pub struct Check {
     pub sentence: String,
 }
 
+/// What a policy is held against.
+struct Found<'a> {
+    comparison: &'a Comparison,
+    /// Values that are other ones.
+    changed: u64,
+    /// Errors of each lens's groups.
+    groups: &'a [LensGroups],
+    /// What tells of it, for a person.
+    told_by: &'static str,
+}
+
 impl OfflinePolicy {
+    /// Holds a comparison of an agent against the policy, as [`Self::check`] does one of captures. Guardrails are of captures
+    /// alone.
+    #[must_use]
+    pub fn check_comparison(&self, comparison: &Comparison) -> Vec<Check> {
+        let changed = comparison.changed.points;
+        self.checks(&Found { comparison, changed, groups: &[], told_by: "the requests" })
+    }
+
     /// Holds a report against the policy; it passes if every check does. What was asked for and cannot be told does not pass;
     /// critical processes that never came, of a criterion that nobody asked for, hold nothing up.
     #[must_use]
     pub fn check(&self, report: &OfflineReport) -> Vec<Check> {
-        let comparison = &report.comparison;
+        let OfflineReport { comparison, values, groups, .. } = report;
+        self.checks(&Found { comparison, changed: values.changed, groups, told_by: "captures" })
+    }
+
+    fn checks(&self, found: &Found<'_>) -> Vec<Check> {
+        let comparison = found.comparison;
         let series = comparison.baseline.series.value;
         let lost = comparison.lost_by_candidate.value;
         let mut checks = Checks::default();
@@ -77,26 +101,25 @@ impl OfflinePolicy {
             collisions,
             Some(self.max_collisions),
         );
-        self.values(report, &mut checks);
-        self.renamed(report, &mut checks);
-        self.attributes_used(report, &mut checks);
-        self.more(report, &mut checks);
+        self.values(found.changed, &mut checks);
+        self.renamed(found, &mut checks);
+        self.attributes_used(comparison, &mut checks);
+        self.more(comparison, &mut checks);
         let lenses = self.limited_lenses();
         let asked = lenses.iter().filter(|lens| !lens.is_every());
-        for (lens, found) in asked.zip(&comparison.lenses) {
-            self.lens(lens, found, &mut checks);
+        for (lens, of) in asked.zip(&comparison.lenses) {
+            self.lens(lens, of, &mut checks);
         }
         for guardrail in &self.guardrails {
-            self.hold(guardrail, report, &mut checks);
+            self.hold(guardrail, found, &mut checks);
         }
         checks.0
     }
 
     /// Changed values: none, unless the policy says how many may be or allows them.
-    fn values(&self, report: &OfflineReport, checks: &mut Checks) {
+    fn values(&self, changed: u64, checks: &mut Checks) {
         let limit = self.max_values_changed.or((!self.allow.changed).then_some(0));
         let hint = if self.max_values_changed.is_none() { " Allow them by `allow: [changed]`." } else { "" };
-        let changed = report.values.changed;
         let Some(limit) = limit else { return };
         let hint = if changed > limit { hint } else { "" };
         let sentence = format!("{changed} values changed; at most {limit} allowed.{hint}");
@@ -105,16 +128,16 @@ impl OfflinePolicy {
     }
 
     /// Metrics that have another name, unit or type.
-    fn renamed(&self, report: &OfflineReport, checks: &mut Checks) {
+    fn renamed(&self, found: &Found<'_>, checks: &mut Checks) {
         if self.allow.renamed {
             return;
         }
-        let fates = &report.comparison.fates;
+        let fates = &found.comparison.fates;
         let of = |row: &&MetricFates| row.parts.name + row.parts.unit + row.parts.kind > 0;
         let names: Vec<&str> = fates.by_metric.iter().filter(of).map(|row| row.metric.as_str()).collect();
         let series = fates.parts.name + fates.parts.unit + fates.parts.kind;
         let sentence = match series {
-            0 => "No metric gets another name, unit or type, as far as captures tell.".to_owned(),
+            0 => format!("No metric gets another name, unit or type, as far as {} tell.", found.told_by),
             _ => format!(
                 "Another name, unit or type: {}. Allow it by `allow: [renamed]`.",
                 if names.is_empty() {
@@ -128,8 +151,8 @@ impl OfflinePolicy {
     }
 
     /// Attributes by which a lens groups, and which the candidate's series have no more.
-    fn attributes_used(&self, report: &OfflineReport, checks: &mut Checks) {
-        let Comparison { lenses, fates, .. } = &report.comparison;
+    fn attributes_used(&self, comparison: &Comparison, checks: &mut Checks) {
+        let Comparison { lenses, fates, .. } = comparison;
         let lacks = |lens: &LensReport| {
             let gone = |one: &AttributeFates| {
                 lens.groups_by(&one.attribute) && one.fewer_attributes + one.others > 0
@@ -169,8 +192,8 @@ impl OfflinePolicy {
     }
 
     /// What the candidate has more of than the baseline.
-    fn more(&self, report: &OfflineReport, checks: &mut Checks) {
-        let [b, c] = [&report.comparison.baseline, &report.comparison.candidate];
+    fn more(&self, comparison: &Comparison, checks: &mut Checks) {
+        let [b, c] = [&comparison.baseline, &comparison.candidate];
         let pair = |of: fn(&VariantReport) -> u64| [of(b), of(c)];
         let more = More::than_may_be([
             pair(|side| side.active_series),
@@ -245,12 +268,12 @@ impl OfflinePolicy {
         checks.push(&format!("max_lens_error: {}", lens.name), answer, (total, most), sentence);
     }
 
-    fn hold(&self, guardrail: &Guardrail, report: &OfflineReport, checks: &mut Checks) {
+    fn hold(&self, guardrail: &Guardrail, found: &Found<'_>, checks: &mut Checks) {
         let name = &guardrail.lens;
-        let lens = report.comparison.lenses.iter().find(|lens| lens.name == *name);
+        let lens = found.comparison.lenses.iter().find(|lens| lens.name == *name);
         let total = lens.and_then(|lens| lens.total.relative_error);
         checks.error("guardrails.max_error", name, "in total", total, guardrail.max_error);
-        let Some(found) = report.groups.iter().find(|found| found.lens == *name) else { return };
+        let Some(found) = found.groups.iter().find(|found| found.lens == *name) else { return };
         let worst = found.worst_group_error.filter(|_| found.groups_without_error == 0);
         checks.error(
             "guardrails.max_group_error",

@@ -23,7 +23,8 @@ pub use read::{Malformed, framed, message_of};
 use settings::Settings;
 
 use crate::actions::enroll::AgentIdentity;
-use crate::actions::{previews, statuses};
+use crate::actions::previews::{self, Word};
+use crate::actions::statuses;
 use crate::hash::sha256_of;
 use crate::hub::Offer;
 use crate::id::AgentUid;
@@ -228,7 +229,7 @@ impl Conversation {
         Ok(answer.map(|answer| ServerToAgent { remote_config, custom_message, ..answer }))
     }
 
-    /// Question for a preview that the agent is asked for and was not told of yet.
+    /// Word about previews that the agent was not told yet: a question, or that nobody waits for the answer any more.
     ///
     /// # Errors
     /// The store's.
@@ -238,10 +239,18 @@ impl Conversation {
         agent: &AgentIdentity,
     ) -> Result<Option<ServerToAgent>, StoreError> {
         let of = (agent.tenant_id, agent.uid);
-        let asked = previews::question(state, of, self.knows_previews, self.asked_preview).await?;
-        let Some((id, request)) = asked.filter(|_| agent.own_credential) else { return Ok(None) };
-        self.asked_preview = Some(id);
-        let custom_message = Some(request.message());
+        let word = previews::word(state, of, self.knows_previews, self.asked_preview).await?;
+        let Some(word) = word.filter(|_| agent.own_credential) else { return Ok(None) };
+        let custom_message = Some(match word {
+            Word::Ask(id, request) => {
+                self.asked_preview = Some(id);
+                request.message()
+            }
+            Word::Stop(id) => {
+                self.asked_preview = None;
+                preview::stop(id.to_string())
+            }
+        });
         Ok(Some(ServerToAgent { custom_message, ..self.answer(agent.instance_uid) }))
     }
 

@@ -60,14 +60,20 @@ impl From<Verdict> for api::Verdict {
     }
 }
 
+impl From<Answer> for api::Answer {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Met => Self::Met,
+            Answer::Violated => Self::Violated,
+            Answer::NotMeasured => Self::NotMeasured,
+            Answer::NotApplicable => Self::NotApplicable,
+        }
+    }
+}
+
 impl From<Criterion> for api::Criterion {
     fn from(Criterion { answer, effect, asked, finding }: Criterion) -> Self {
-        let answer = match answer {
-            Answer::Met => api::Answer::Met,
-            Answer::Violated => api::Answer::Violated,
-            Answer::NotMeasured => api::Answer::NotMeasured,
-            Answer::NotApplicable => api::Answer::NotApplicable,
-        };
+        let answer = answer.into();
         let effect = match effect {
             Effect::RollBackAtOnce => api::Effect::RollBackAtOnce,
             Effect::RollBack => api::Effect::RollBack,
