@@ -4,9 +4,9 @@ use std::pin::Pin;
 
 use proto::v1::experiment_service_server::ExperimentService;
 use proto::v1::{
-    CreateExperimentRequest, DeleteExperimentRequest, DeleteExperimentResponse, Experiment, ExperimentEvent,
-    ExperimentStatus, GetExperimentRequest, GetExperimentStatusRequest, ListExperimentsRequest,
-    ListExperimentsResponse, WatchExperimentRequest,
+    CandidatePreview, CreateExperimentRequest, DeleteExperimentRequest, DeleteExperimentResponse, Experiment,
+    ExperimentEvent, ExperimentStatus, GetExperimentRequest, GetExperimentStatusRequest,
+    ListExperimentsRequest, ListExperimentsResponse, PreviewCandidateRequest, WatchExperimentRequest,
 };
 use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status};
@@ -38,6 +38,16 @@ impl ExperimentService for Experiments {
         let (actor, request) = taken(request)?;
         let created = actions::create(&self.state, &actor, convert::asked(request)?).await?;
         Ok(Response::new(created.into()))
+    }
+
+    async fn preview_candidate(
+        &self,
+        request: Request<PreviewCandidateRequest>,
+    ) -> Result<Response<CandidatePreview>, Status> {
+        let (actor, request) = taken(request)?;
+        let (asked, wait) = convert::preview_asked(request)?;
+        let (id, preview) = actions::previews::run(&self.state, &actor, asked, wait).await?;
+        Ok(Response::new(convert::candidate_preview(id, preview)))
     }
 
     async fn get_experiment(

@@ -23,6 +23,7 @@ pub const METHODS: &[(&str, Role)] = &[
     ("/phoenix.v1.ExperimentService/GetExperiment", Role::Viewer),
     ("/phoenix.v1.ExperimentService/GetExperimentStatus", Role::Viewer),
     ("/phoenix.v1.ExperimentService/ListExperiments", Role::Viewer),
+    ("/phoenix.v1.ExperimentService/PreviewCandidate", Role::Operator),
     ("/phoenix.v1.ExperimentService/WatchExperiment", Role::Viewer),
     ("/phoenix.v1.GeneratorService/AddTemplateVersion", Role::Operator),
     ("/phoenix.v1.GeneratorService/CreateTemplate", Role::Operator),

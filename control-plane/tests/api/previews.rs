@@ -6,11 +6,16 @@ use control_plane::store::{Across, query};
 use observe::Comparison;
 use proto::generation::{Candidate, Generation};
 use proto::opamp::{AgentToServer, CustomCapabilities, ServerToAgent};
-use proto::preview::{CAPABILITY, PreviewAnswer, PreviewRequest, Previewed, Stretch};
+use proto::preview::{CAPABILITY, PreviewAnswer, PreviewRequest, Previewed, Stretch, stopped};
+use proto::v1;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tonic::Code;
 use uuid::Uuid;
 
+use super::grpc::Person;
 use super::opamp::client::{Client, TAKING, attribute, full, shown_with};
 use super::opamp::offers::enrolled;
 use super::server::{Answer, Server};
@@ -135,6 +140,15 @@ async fn answers_are_added_up_and_who_has_none_is_named_with_the_reason() {
     let figures = &found.body["figures"];
     assert_eq!((&figures["series"], &figures["fates"]["lost"]), (&json!([20, 15]), &json!(5)));
     assert_eq!(figures["saving_series"], json!(0.25));
+    let checks = found.body["checks"].as_array().unwrap();
+    let lost = checks.iter().find(|check| check["rule"] == "attributes_used");
+    assert_eq!(lost, None, "nothing that a lens groups by came in");
+    let collisions = checks.iter().find(|check| check["rule"] == "max_collisions").unwrap();
+    assert_eq!(
+        (&collisions["answer"], &collisions["hosts"]),
+        (&json!("met"), &json!(["a", "b"])),
+        "{checks:#?}"
+    );
     let why = |host: &str| {
         let agents = found.body["agents"].as_array().unwrap();
         let one = agents.iter().find(|agent| agent["host"] == host).unwrap();
@@ -149,7 +163,8 @@ async fn answers_are_added_up_and_who_has_none_is_named_with_the_reason() {
     let experiment = body.experiment.expect("an experiment");
     assert!(matches!(&experiment.candidate, Candidate::Given(given) if given.config == FRAGMENT));
     assert_eq!(experiment.split.weight.bp(), 0);
-    let patience = Duration::from_millis(1)..=Duration::from_secs(1);
+    // A part of the time is left for the answers.
+    let patience = Duration::from_millis(1)..=Duration::from_millis(750);
     assert!(patience.contains(&request.patience), "{:?}", request.patience);
     let audit = server.get("/api/v1/audit?action=preview.run", &admin).await.body;
     let row = &audit["items"][0];
@@ -169,10 +184,14 @@ async fn an_agent_is_in_one_preview_at_a_time_and_in_the_next_afterward() {
         };
         let second = preview(&server, &admin, json!({})).await;
         assert_eq!((second.status.as_u16(), second.retry_after.as_deref()), (429, Some("5")), "{second:?}");
+        let detail = second.body["detail"].as_str().unwrap();
+        let due = server.state.clock.now().plus(Duration::from_secs(15));
+        let minute = &due.to_string()[..15];
         assert!(
-            second.body["detail"].as_str().unwrap().contains("the agent on a is in a preview"),
-            "{second:?}"
+            detail.contains("the agent on a is in a preview of admin@one.io, which ends at "),
+            "{detail}"
         );
+        assert!(detail.contains(minute) && detail.contains("try again in 5 s"), "{minute}: {detail}");
         let stretch = Stretch::default();
         // An answer to a preview that nobody waits for changes nothing.
         for id in [Uuid::nil().to_string(), "x".to_owned(), held.id] {
@@ -186,6 +205,84 @@ async fn an_agent_is_in_one_preview_at_a_time_and_in_the_next_afterward() {
     let again = preview(&server, &admin, json!({})).await;
     assert_eq!(again.body["figures"]["fates"]["lost"], json!(4), "{again:?}");
     next.await.unwrap();
+}
+
+/// Hears what an agent is told until it is this.
+async fn heard<T>(client: &mut Client, this: impl Fn(&ServerToAgent) -> Option<T>) -> T {
+    loop {
+        if let Some(found) = this(&client.hear().await) {
+            return found;
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_who_asked_is_gone_its_agents_are_told_to_stop_and_are_free_at_once() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let (_, mut client) = agent(&server, &server, &admin, "a", true).await;
+    let body = asked(json!({ "wait": "15s" })).to_string();
+    let mut stream = TcpStream::connect(server.at.rest).await.unwrap();
+    let request = format!(
+        "POST /api/v1/preview HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {admin}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let first = heard(&mut client, question).await;
+    drop(stream);
+    let told = heard(&mut client, |message| stopped(message.custom_message.as_ref()?)).await;
+    assert_eq!(told, first.id);
+    let next = tokio::spawn(answer(client, |_| losing(4)));
+    let again = preview(&server, &admin, json!({})).await;
+    assert_eq!((again.status.as_u16(), &again.body["measured"]), (200, &json!(1)), "{again:?}");
+    next.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_preview_by_grpc_is_the_same_and_a_call_that_is_canceled_stops_it() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let (uid, mut client) = agent(&server, &server, &admin, "a", true).await;
+    let mut person = Person::new(&server, &admin).await;
+    let candidate = Some(v1::preview_candidate_request::Candidate::Config(FRAGMENT.to_owned()));
+    let request = v1::PreviewCandidateRequest { candidate, wait_ms: Some(15_000), ..Default::default() };
+    let called = tokio::spawn({
+        let (mut experiments, request) = (person.experiments.clone(), request.clone());
+        async move { experiments.preview_candidate(request).await }
+    });
+    let first = heard(&mut client, question).await;
+    called.abort();
+    assert_eq!(heard(&mut client, |message| stopped(message.custom_message.as_ref()?)).await, first.id);
+    let answering = tokio::spawn(answer(client, |_| losing(4)));
+    let found = person.experiments.preview_candidate(request).await.unwrap().into_inner();
+    answering.await.unwrap();
+    assert_eq!((found.asked, found.measured, found.requests), (1, 1, 4));
+    assert_eq!(
+        found.sentence,
+        "It rests on 4 of the latest requests (30 s) of 1 of 1 agent, and decides nothing."
+    );
+    assert_eq!((found.fates.unwrap().lost, found.figures.unwrap().lost), (4, 4));
+    let [only] = &found.agents[..] else { panic!("{:?}", found.agents) };
+    assert_eq!((only.uid.as_str(), only.state.as_str()), (uid.to_string().as_str(), "measured"));
+    assert_eq!(only.series_lost, Some(4));
+    assert!(found.checks.iter().any(|check| check.rule == "max_collisions" && check.answer == "met"));
+    let wrong = v1::PreviewCandidateRequest { wait_ms: Some(1), ..Default::default() };
+    assert_eq!(person.experiments.preview_candidate(wrong).await.unwrap_err().code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn who_did_not_answer_in_time_is_told_to_stop() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let (_, mut client) = agent(&server, &server, &admin, "a", true).await;
+    let hears = async {
+        let request = heard(&mut client, question).await;
+        let told = heard(&mut client, |message| stopped(message.custom_message.as_ref()?)).await;
+        assert_eq!(told, request.id);
+    };
+    let (found, ()) = tokio::join!(preview(&server, &admin, json!({})), hears);
+    assert_eq!(states(&found), [("a".to_owned(), "unanswered".to_owned())]);
 }
 
 #[tokio::test]

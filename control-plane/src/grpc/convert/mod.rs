@@ -3,6 +3,7 @@
 mod experiment;
 mod found;
 mod policy;
+mod preview;
 mod spec;
 mod template;
 
@@ -14,6 +15,7 @@ use crate::refusal::Refusal;
 
 pub(super) use experiment::{event, verdict};
 pub(super) use found::{agent, figures, not_promoted, promotion};
+pub(super) use preview::{candidate_preview, preview_asked};
 pub(super) use spec::asked;
 pub(super) use template::{parameters, problem, template};
 

@@ -110,6 +110,10 @@ fn naming(path: &str, experiment: &str) -> Vec<u8> {
         "DeleteExperiment" => v1::DeleteExperimentRequest { id }.encode_to_vec(),
         "GetExperiment" => v1::GetExperimentRequest { id }.encode_to_vec(),
         "GetExperimentStatus" => v1::GetExperimentStatusRequest { id, ..Default::default() }.encode_to_vec(),
+        "PreviewCandidate" => {
+            let candidate = Some(v1::preview_candidate_request::Candidate::Template(used));
+            v1::PreviewCandidateRequest { candidate, ..Default::default() }.encode_to_vec()
+        }
         "WatchExperiment" => v1::WatchExperimentRequest { id, after: 0 }.encode_to_vec(),
         "AddTemplateVersion" => v1::AddTemplateVersionRequest { name, text: text("mine") }.encode_to_vec(),
         "DeleteTemplate" => v1::DeleteTemplateRequest { name }.encode_to_vec(),
@@ -153,7 +157,7 @@ async fn nobody_gets_in_without_a_token_and_nobody_with_too_low_a_role() {
         }
     }
     let changing = methods.values().filter(|role| **role > Role::Viewer).count();
-    assert_eq!(changing, 6, "viewers change nothing");
+    assert_eq!(changing, 7, "viewers change nothing");
     let unknown = call(&channel, "/phoenix.v1.ExperimentService/Forget", &admin, Vec::new()).await;
     assert_eq!(unknown.unwrap_err().code(), Code::Unimplemented);
     let elsewhere = call(&channel, "/phoenix.v1.ReportService/Report", &admin, Vec::new()).await;
