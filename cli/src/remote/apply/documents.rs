@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use serde_saphyr::Spanned;
 
 /// The most documents of all files.
 const MOST: usize = 1_000;
@@ -40,60 +42,175 @@ impl fmt::Display for Kind {
     }
 }
 
+/// A document as it is written: its fields, each with its place; nothing of what is no mapping.
+struct Written(Option<Vec<(String, Spanned<Value>)>>);
+
+/// Reader of a [`Written`].
+struct Fields;
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Fields).map(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Option<Vec<(String, Spanned<Value>)>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping with kind, name and the fields of the resource")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(field) = map.next_entry()? {
+            fields.push(field);
+        }
+        Ok(Some(fields))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+/// Mistakes in files.
+#[derive(Default)]
+struct Mistakes(Vec<String>);
+
+impl Mistakes {
+    /// Notes what is wrong at a place, if anything is.
+    fn keep<T>(&mut self, place: impl FnOnce() -> String, found: anyhow::Result<T>) -> Option<T> {
+        found.map_err(|error| self.0.push(format!("{}: {error:#}", place()))).ok()
+    }
+
+    /// All of them as one error.
+    fn end(self) -> anyhow::Result<()> {
+        match &self.0[..] {
+            [] => Ok(()),
+            [only] => bail!("{only}"),
+            all => bail!("{} mistakes in the files, so that nothing is sent:\n{}", all.len(), all.join("\n")),
+        }
+    }
+}
+
 /// All documents of files, templates first, each kind in the order in which it is written.
 ///
 /// # Errors
-/// A file that cannot be read, text that is no YAML, and a document that has no name, another kind, or the name of one before.
+/// All files that cannot be read or are no YAML, and all documents that have no name, another kind, or the name of one before.
 pub fn read(files: &[PathBuf]) -> anyhow::Result<Vec<Document>> {
-    let mut all = Vec::new();
+    let (mut all, mut mistakes) = (Vec::new(), Mistakes::default());
     for file in files {
-        let text = text(file)?;
+        let Some(text) = mistakes.keep(|| shown(file), text(file)) else { continue };
         let dir = if is_stdin(file) { Path::new(".") } else { file.parent().unwrap_or(Path::new(".")) };
-        let values: Vec<Value> = serde_saphyr::from_multiple(&text)
-            .with_context(|| format!("{} is no YAML or JSON", shown(file)))?;
-        for (at, value) in values.into_iter().enumerate() {
-            let place = || format!("{}, document {}", shown(file), at + 1);
-            all.push(document(value, dir).with_context(place)?);
+        let values = serde_saphyr::from_multiple::<Spanned<Written>>(&text);
+        let values = values.context("it is no YAML or JSON");
+        let Some(values) = mistakes.keep(|| shown(file), values) else { continue };
+        for (at, written) in values.into_iter().enumerate() {
+            let place = |line: u64| format!("{}:{line}, document {}", shown(file), at + 1);
+            let (line, document) = document(written, dir, (&place, &mut mistakes));
+            all.extend(document.map(|document| (document, place(line))));
         }
     }
+    for (at, (document, place)) in all.iter().enumerate() {
+        let same =
+            |(before, _): &&(Document, String)| before.kind == document.kind && before.name == document.name;
+        if let Some((_, before)) = all[..at].iter().find(same) {
+            let Document { kind, name, .. } = document;
+            mistakes.0.push(format!(
+                "{place}: {kind} {name} is written twice, before at {before}; leave one of the documents out"
+            ));
+        }
+    }
+    mistakes.end()?;
     if all.is_empty() {
         bail!("nothing to apply: the files hold no document");
     }
     if all.len() > MOST {
         bail!("the files hold {} documents; at most {MOST} are applied at once", all.len());
     }
+    let mut all: Vec<Document> = all.into_iter().map(|(document, _)| document).collect();
     all.sort_by_key(|document| document.kind);
-    for (at, document) in all.iter().enumerate() {
-        let twice = |before: &Document| before.kind == document.kind && before.name == document.name;
-        if all[..at].iter().any(twice) {
-            bail!("{} {} is written twice; leave one of the documents out", document.kind, document.name);
-        }
-    }
     Ok(all)
 }
 
-fn document(value: Value, dir: &Path) -> anyhow::Result<Document> {
-    let Value::Object(mut body) = value else {
-        bail!("expected a mapping with kind, name and the fields of the resource")
+/// The line at which a document names its resource, and the document, if nothing is wrong with it. Each mistake is noted with its
+/// place.
+fn document(
+    written: Spanned<Written>,
+    dir: &Path,
+    (place, mistakes): (&dyn Fn(u64) -> String, &mut Mistakes),
+) -> (u64, Option<Document>) {
+    let first = written.referenced.line();
+    let Some(fields) = written.value.0 else {
+        let wrong = anyhow::anyhow!("expected a mapping with kind, name and the fields of the resource");
+        return (first, mistakes.keep(|| place(first), Err(wrong)));
     };
-    let kind = match body.remove("kind") {
-        None => Kind::Experiment,
-        Some(Value::String(kind)) if kind.eq_ignore_ascii_case("experiment") => Kind::Experiment,
-        Some(Value::String(kind)) if kind.eq_ignore_ascii_case("template") => Kind::Template,
+    let lines: Vec<(String, u64)> =
+        fields.iter().map(|(name, value)| (name.clone(), value.referenced.line())).collect();
+    let line = |field: &str| lines.iter().find(|(name, _)| name == field).map_or(first, |(_, line)| *line);
+    let mut body: Map<String, Value> = fields.into_iter().map(|(name, value)| (name, value.value)).collect();
+    let kind = mistakes.keep(|| place(line("kind")), kind(&mut body));
+    let name = body.get("name").and_then(Value::as_str).map(str::to_owned);
+    let name = name.context("name: expected a text, such as checkout-cheaper");
+    let name = mistakes.keep(|| place(line("name")), name);
+    let (at, text) = match kind {
+        Some(Kind::Template) => ("file", template_text(&mut body, dir)),
+        Some(Kind::Experiment) => ("candidate", candidate(&mut body, dir)),
+        None => ("kind", Ok(())),
+    };
+    let text = mistakes.keep(|| place(line(at)), text);
+    let document = || Some(Document { kind: kind?, name: name?, body: text.map(|()| body)? });
+    (line("name"), document())
+}
+
+fn kind(body: &mut Map<String, Value>) -> anyhow::Result<Kind> {
+    match body.remove("kind") {
+        None => Ok(Kind::Experiment),
+        Some(Value::String(kind)) if kind.eq_ignore_ascii_case("experiment") => Ok(Kind::Experiment),
+        Some(Value::String(kind)) if kind.eq_ignore_ascii_case("template") => Ok(Kind::Template),
         Some(kind) => bail!("kind: {kind} (expected experiment or template)"),
-    };
-    let Some(name) = body.get("name").and_then(Value::as_str).map(str::to_owned) else {
-        bail!("name: expected a text, such as checkout-cheaper")
-    };
-    match kind {
-        Kind::Template => include(&mut body, "text", dir)?,
-        Kind::Experiment => {
-            if let Some(Value::Object(candidate)) = body.get_mut("candidate") {
-                include(candidate, "config", dir).context("candidate")?;
-            }
-        }
     }
-    Ok(Document { kind, name, body })
+}
+
+fn template_text(body: &mut Map<String, Value>, dir: &Path) -> anyhow::Result<()> {
+    include(body, "text", dir)?;
+    if !body.get("text").is_some_and(Value::is_string) {
+        bail!("the template has neither text nor file");
+    }
+    Ok(())
+}
+
+fn candidate(body: &mut Map<String, Value>, dir: &Path) -> anyhow::Result<()> {
+    match body.get_mut("candidate") {
+        Some(Value::Object(candidate)) => include(candidate, "config", dir).context("candidate"),
+        _ => Ok(()),
+    }
 }
 
 /// Puts the text of the file that `file` names, if it is there, in the place of `field`. What is not below the document's
@@ -200,9 +317,39 @@ mod tests {
             ("name: e\n---\nname: e\n", "experiment e is written twice"),
             ("name: e\ncandidate: { file: gone.yaml }\n", "candidate: cannot read"),
             ("name: e\ncandidate: { file: cheaper.yaml, config: x }\n", "it has both file and config"),
-            ("name: [\n", "is no YAML or JSON"),
+            ("name: [\n", "all.yaml: it is no YAML or JSON"),
+            (
+                "name: e\n---\nkind: template\nname: t\n",
+                "all.yaml:3, document 2: the template has neither text nor file",
+            ),
         ] {
             assert!(refused(text).contains(said), "{text}: {}", refused(text));
+        }
+    }
+
+    #[test]
+    fn all_mistakes_are_told_each_with_its_file_document_and_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = ["a.yaml", "b.yaml", "c.yaml", "none.yaml"].map(|name| dir.path().join(name));
+        let text = "# a comment\n\nname: e\nselector: env=prod\n---\nname: 7\nkind: agent\n---\n- 1\n---\nname: f\ncandidate:\n  file: \
+                    gone.yaml\n";
+        std::fs::write(&paths[0], text).unwrap();
+        std::fs::write(&paths[1], "name: [\n").unwrap();
+        std::fs::write(&paths[2], "---\nname: e\n").unwrap();
+        let told = format!("{:#}", read(&paths).unwrap_err());
+        let told = told.replace(&format!("{}/", dir.path().display()), "");
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines[0], "7 mistakes in the files, so that nothing is sent:", "{told}");
+        for part in [
+            "a.yaml:7, document 2: kind: \"agent\"",
+            "a.yaml:6, document 2: name: expected a text",
+            "a.yaml:9, document 3: expected a mapping",
+            "a.yaml:13, document 4: candidate: cannot read",
+            "b.yaml: it is no YAML or JSON",
+            "none.yaml: cannot read",
+            "c.yaml:2, document 1: experiment e is written twice, before at a.yaml:3, document 1",
+        ] {
+            assert!(lines.iter().any(|line| line.starts_with(part)), "{part}: {told}");
         }
     }
 }

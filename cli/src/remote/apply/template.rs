@@ -1,6 +1,5 @@
 //! A template that is to be there as it is written.
 
-use anyhow::bail;
 use client::{Client, Error};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -12,12 +11,9 @@ use crate::remote::difference::of_fields;
 /// Creates it, adds a version whose text is another, or leaves it alone.
 ///
 /// # Errors
-/// A document without a text, and the control plane's refusals.
+/// The control plane's refusals.
 pub async fn apply(document: &Document, client: &Client, dry_run: bool) -> anyhow::Result<Applied> {
     let name = &document.name;
-    if !document.body.get("text").is_some_and(Value::is_string) {
-        bail!("template {name}: it has neither text nor file");
-    }
     let path = format!("/templates/{}", utf8_percent_encode(name, NON_ALPHANUMERIC));
     let known = match client.get(&path).await {
         Ok(known) => Some(known),
