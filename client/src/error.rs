@@ -56,6 +56,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Tells whether the same may be answered later: nobody was there, or could take anything now.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Broken { .. } | Self::TooLate(_) => true,
+            Self::Refused { status, .. } => matches!(status, 429 | 502 | 503 | 504),
+            Self::Address(_) | Self::Crossed { .. } | Self::Answer { .. } => false,
+        }
+    }
+
     /// [`Error::Unreachable`].
     pub(crate) fn unreachable(server: &str, error: &reqwest::Error) -> Self {
         Self::Unreachable { server: server.to_owned(), why: innermost(error) }

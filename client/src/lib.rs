@@ -180,13 +180,30 @@ impl Client {
     pub async fn events<E: From<Error>>(
         &self,
         path: &str,
+        each: impl FnMut(&Value) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.events_after(path, &mut String::new(), || {}, each).await
+    }
+
+    /// The same from behind an event on: `last` is its id, empty for none, and becomes that of each event that came. `opened` is
+    /// called once the server has begun to answer.
+    ///
+    /// # Errors
+    /// As [`Self::events`].
+    pub async fn events_after<E: From<Error>>(
+        &self,
+        path: &str,
+        last: &mut String,
+        opened: impl FnOnce(),
         mut each: impl FnMut(&Value) -> Result<(), E>,
     ) -> Result<(), E> {
-        let response = self.send(Method::GET, &format!("/api/v1{path}"), None).await?;
+        let since = Some(last.as_str()).filter(|last| !last.is_empty());
+        let response = self.send_since(Method::GET, &format!("/api/v1{path}"), None, since).await?;
         if !response.status().is_success() {
             let (status, body) = (response.status().as_u16(), self.read(response).await?);
             return Err(Error::Refused { status, body }.into());
         }
+        opened();
         // Bytes since the last event: the parser itself would go on for ever.
         let pending = AtomicUsize::new(0);
         let chunks = response.bytes_stream().map(|chunk| {
@@ -206,15 +223,31 @@ impl Client {
             }
             let document = serde_json::from_str(&event.data).map_err(|error| self.strange(error))?;
             each(&document)?;
+            if !event.id.is_empty() {
+                *last = event.id;
+            }
         }
         Ok(())
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response, Error> {
+        self.send_since(method, path, body, None).await
+    }
+
+    async fn send_since(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        since: Option<&str>,
+    ) -> Result<Response, Error> {
         let mut request = self.http.request(method, format!("{}{path}", self.server));
         request = request.header(CONTENT_TYPE, "application/json");
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(since) = since {
+            request = request.header("last-event-id", since);
         }
         if let Some(body) = body {
             request = request.body(body.to_string());

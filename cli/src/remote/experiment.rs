@@ -7,9 +7,11 @@ use client::{Client, Method};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
+use super::follow::{self, Patience};
 use super::show::{Column, Show, cell, fields, line, reasons, table};
 use super::which::Which;
-use super::{create, explain, freeze, patch, results};
+use super::{create, explain, freeze, patch, results, session};
+use crate::output;
 
 const COLUMNS: [Column<Experiment>; 7] = [
     ("id", |experiment| experiment.id.to_string()),
@@ -195,7 +197,9 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
             return results::show(&client.get(&which.path("/results")).await?, show);
         }
         Command::Watch(which) => {
-            return client.events(&which.path("/events"), |event| happened(event, show)).await;
+            let (path, patience) = (which.path("/events"), Patience::default());
+            let each = |event: &Value| happened(event, show);
+            return follow::events(&path, patience, session::client, output::tell, each).await;
         }
         Command::Delete(which) => {
             client.call(Method::DELETE, &which.path(""), None).await?;

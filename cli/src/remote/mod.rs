@@ -11,6 +11,7 @@ mod deployment;
 mod difference;
 mod experiment;
 mod explain;
+mod follow;
 mod freeze;
 mod login;
 mod patch;
