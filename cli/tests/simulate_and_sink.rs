@@ -113,6 +113,19 @@ fn counts_can_be_read_while_it_runs_and_are_written_to_the_file_at_sigterm() {
 }
 
 #[test]
+fn what_is_waited_for_is_said_at_once_and_for_how_long() {
+    let nowhere = ["simulate", "--endpoint", "http://127.0.0.1:1", "--requests", "1"];
+    let mut simulate = Command::new(env!("CARGO_BIN_EXE_phoenix"));
+    let mut simulate = simulate.args(nowhere).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(simulate.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    simulate.kill().unwrap();
+    simulate.wait().unwrap();
+    assert!(said.contains("Connection refused (os error 111); trying again in "), "{said}");
+    assert!(said.ends_with(" s, and for 300 s at most\n"), "{said}");
+}
+
+#[test]
 fn a_receiver_that_is_not_there_is_said_at_once_and_is_the_end_with_1() {
     let nowhere = ["simulate", "--endpoint", "http://127.0.0.1:1", "--requests", "1", "--for", "1s"];
     let output = Command::new(env!("CARGO_BIN_EXE_phoenix")).args(nowhere).output().unwrap();

@@ -40,13 +40,18 @@ struct Told {
 const QUIET: Duration = Duration::from_secs(1);
 
 impl Told {
-    fn failure(&mut self, endpoint: &str, why: &str, wait: Option<Duration>) {
+    /// `wait` is the time before the next try, and the one until the last.
+    fn failure(&mut self, endpoint: &str, why: &str, wait: Option<[Duration; 2]>) {
         let now = Instant::now();
         if self.last.as_ref().is_some_and(|(last, at)| last == why && now < *at + QUIET) {
             return;
         }
         let next = match wait {
-            Some(wait) => format!("trying again in {:.1} s", wait.as_secs_f64()),
+            Some([wait, left]) => format!(
+                "trying again in {:.1} s, and for {:.0} s at most",
+                wait.as_secs_f64(),
+                left.as_secs_f64()
+            ),
             None => "given up".to_owned(),
         };
         (self.tell)(&format!("{endpoint} did not take a request: {why}; {next}"));
@@ -104,7 +109,9 @@ impl Delivery {
                 self.backoff.wait(retry, failed.throttle, start.elapsed()).filter(|_| failed.retryable);
             let in_time = |wait: &Duration| end.is_none_or(|end| Instant::now() + *wait < end);
             let wait = wait.filter(in_time);
-            self.told.failure(&self.endpoint, &failed.why, wait);
+            let left = self.backoff.left(start.elapsed());
+            let left = end.map_or(left, |end| left.min(end.saturating_duration_since(Instant::now())));
+            self.told.failure(&self.endpoint, &failed.why, wait.map(|wait| [wait, left]));
             match wait {
                 Some(wait) if pause(wait, stop).await => {}
                 _ => return self.give_up(points, doubtful),

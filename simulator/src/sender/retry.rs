@@ -100,6 +100,11 @@ impl Backoff {
         self.policy.attempt_timeout
     }
 
+    /// Time for which a request is tried on, this long after it was sent first.
+    pub fn left(&self, elapsed: Duration) -> Duration {
+        self.policy.max_elapsed.saturating_sub(elapsed)
+    }
+
     /// The wait before retry number `retry` (from 0), half to one and a half times the nominal one and no
     /// shorter than `throttle`; `None` when it would end past the request's time.
     pub fn wait(&mut self, retry: i32, throttle: Option<Duration>, elapsed: Duration) -> Option<Duration> {
