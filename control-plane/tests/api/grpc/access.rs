@@ -189,7 +189,7 @@ async fn what_is_another_tenants_is_not_there() {
         assert_eq!(refused.code(), Code::NotFound, "{path}: {refused:?}");
         named += 1;
     }
-    assert_eq!(named, 12);
+    assert_eq!(named, 13);
     let id = v1::GetExperimentRequest { id: experiment }.encode_to_vec();
     let kept = call(&channel, "/phoenix.v1.ExperimentService/GetExperiment", &owner, id).await.unwrap();
     assert_eq!(v1::Experiment::decode(kept).unwrap().phase(), v1::Phase::Pending);
