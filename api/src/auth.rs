@@ -119,6 +119,9 @@ impl fmt::Debug for ChangePassword {
 pub struct Me {
     /// Tenant whose things they see.
     pub tenant_id: Uuid,
+    /// Its name.
+    #[serde(default)]
+    pub tenant: String,
     /// Their identity.
     pub user_id: Uuid,
     /// Their address.

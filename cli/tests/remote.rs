@@ -434,6 +434,67 @@ fn contexts_choose_the_server_and_the_credential_and_the_environment_goes_before
     assert!(refused(&run(&list, &[])).contains("not logged in: run"));
 }
 
+#[test]
+fn another_tenant_is_used_by_the_context_of_somebody_who_is_of_it() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", server.local_addr().unwrap());
+    // Whose key it is says of which tenant they are.
+    thread::spawn(move || {
+        while let Ok((mut stream, _)) = server.accept() {
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+            let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+            let tenant = if head.join("\n").contains("key-of-one") { "one" } else { "two" };
+            let body = format!(
+                r#"{{"tenant_id":"{ID}","tenant":"{tenant}","user_id":"{ID}","email":"a@{tenant}.io","role":"admin"}}"#
+            );
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let run = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix"));
+        command.args(words).env("XDG_CONFIG_HOME", dir.path());
+        for name in ["PHOENIX_SESSION", "PHOENIX_API_KEY", "PHOENIX_URL", "PHOENIX_CONTEXT"] {
+            command.env_remove(name);
+        }
+        command.output().unwrap()
+    };
+    let refused = run(&["tenant", "use", "one"]);
+    assert!(
+        String::from_utf8(refused.stderr)
+            .unwrap()
+            .contains("no context is of tenant one (there are no contexts)")
+    );
+    for name in ["one", "two"] {
+        let key = dir.path().join(name);
+        std::fs::write(&key, format!("key-of-{name}\n")).unwrap();
+        let key = key.display().to_string();
+        said(&run(&["context", "set", &format!("at-{name}"), "--server", &address, "--api-key-file", &key]));
+    }
+    said(&run(&["context", "set", "nobody", "--server", &address]));
+    let used = said(&run(&["tenant", "use", "two"]));
+    assert_eq!(used, format!("tenant two by the context at-two: a@two.io at {address}\n"));
+    let listed = said(&run(&["context", "list", "-o", "json"]));
+    assert!(listed.contains(r#""in_use":true,"name":"at-two""#), "{listed}");
+    let refused = String::from_utf8(run(&["tenant", "use", "three"]).stderr).unwrap();
+    for part in
+        ["no context is of tenant three", "at-one is of tenant one", "nobody: not logged in", "phoenix login"]
+    {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    assert_eq!(
+        said(&run(&["tenant", "use", "one"])),
+        format!("tenant one by the context at-one: a@one.io at {address}\n")
+    );
+}
+
+/// Id of whoever asks.
+const ID: &str = "0193a0c0-0000-7000-8000-000000000001";
+
 /// Takes a request, and answers it with this document. Returns its first line and its body.
 fn exchanged(server: &TcpListener, body: &str) -> (String, serde_json::Value) {
     let (mut stream, _) = server.accept().unwrap();

@@ -118,11 +118,7 @@ pub fn current() -> anyhow::Result<Option<(String, Context)>> {
 pub fn run(command: Command, show: Show) -> anyhow::Result<()> {
     match command {
         Command::List => list(show),
-        Command::Use { name } => change(|all| {
-            known(all, &name)?;
-            all.current = Some(name);
-            Ok(())
-        }),
+        Command::Use { name } => choose(&name),
         Command::Set { name, server, api_key_file } => {
             let fine = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
             if name.is_empty() || name.len() > LONGEST || !name.chars().all(fine) || name.starts_with('.') {
@@ -154,6 +150,26 @@ pub fn run(command: Command, show: Show) -> anyhow::Result<()> {
             }
         }
     }
+}
+
+/// All contexts, by name.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn all() -> anyhow::Result<BTreeMap<String, Context>> {
+    Ok(load()?.contexts)
+}
+
+/// Uses a context from now on.
+///
+/// # Errors
+/// A name that no context has; a file that cannot be read or written.
+pub fn choose(name: &str) -> anyhow::Result<()> {
+    change(|all| {
+        known(all, name)?;
+        all.current = Some(name.to_owned());
+        Ok(())
+    })
 }
 
 fn list(show: Show) -> anyhow::Result<()> {

@@ -181,9 +181,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
             watch.run(command.shows(), || deployment::run(command.clone(), &client, options.show())).await
         }
         Command::User(With { command, options }) => user::run(command, options.show()).await,
-        Command::Tenant(With { command, options }) => {
-            tenant::run(command, &session::client().await?, options.show()).await
-        }
+        Command::Tenant(With { command, options }) => tenant::run(command, options.show()).await,
         Command::Webhook(With { command, options }) => {
             webhook::run(command, &session::client().await?, options.show()).await
         }

@@ -117,10 +117,31 @@ fn refuse_another(server: &str) -> anyhow::Result<()> {
 /// # Errors
 /// When there is none, or it cannot be renewed.
 pub async fn kept() -> anyhow::Result<Client> {
-    let mut session = Session::load()?;
+    renewed(path()?, Session::load).await
+}
+
+/// Client of a context, whichever is in use.
+///
+/// # Errors
+/// When it has neither an API key nor a session, or that cannot be renewed.
+pub async fn of_context(name: &str, context: &Context) -> anyhow::Result<Client> {
+    if let Some(key) = &context.api_key {
+        return Ok(Client::new(&context.server)?.with_token(key));
+    }
+    let path = context::session(name)?;
+    let load = || -> anyhow::Result<Session> {
+        let text = fs::read_to_string(&path).context("not logged in")?;
+        serde_json::from_str(&text).context("not logged in")
+    };
+    renewed(path.clone(), load).await
+}
+
+/// Client of the session in a file, as `load` reads it.
+async fn renewed(path: PathBuf, load: impl Fn() -> anyhow::Result<Session>) -> anyhow::Result<Client> {
+    let mut session = load()?;
     if session.is_over() {
-        let held = Held::take(path()?)?;
-        session = Session::load()?;
+        let held = Held::take(path)?;
+        session = load()?;
         if session.is_over() {
             // The old token is good once: what follows it needs its place before.
             held.write(&session)?;

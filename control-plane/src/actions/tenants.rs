@@ -33,6 +33,16 @@ pub async fn list(
     Ok(own.into_iter().filter(|own| after.is_none_or(|after| own.id > after)).collect())
 }
 
+/// The tenant of somebody.
+///
+/// # Errors
+/// The store's.
+pub async fn own(state: &AppState, actor: &Actor) -> Result<Tenant, Refusal> {
+    let mut reader = state.store.read(actor.tenant_id).await?;
+    let own = tenants::get(&mut reader, actor.tenant_id).await?;
+    own.ok_or_else(|| Refusal::not_found("tenant", actor.tenant_id))
+}
+
 async fn runs_the_installation(reader: &mut Connection, actor: &Actor) -> Result<bool, StoreError> {
     Ok(tenants::first(reader).await? == Some(actor.tenant_id))
 }

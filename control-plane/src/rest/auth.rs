@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use crate::actions::invitations;
 use crate::actions::logins::{self, Tokens};
 use crate::actions::sso as single;
+use crate::actions::tenants;
 use crate::actions::users::{self, NewUser};
 use crate::auth::{Actor, Credential};
 use crate::http::{Access, Json, Peer, Routes};
@@ -185,12 +186,14 @@ async fn change_password(
 
 /// Identity of the caller.
 #[utoipa::path(get, path = "/api/v1/auth/me", tag = "auth", responses((status = 200, body = Me)))]
-async fn me(Actor { tenant_id, user_id, email, role, credential }: Actor) -> Json<Me> {
+async fn me(State(state): State<AppState>, actor: Actor) -> Result<Json<Me>, Refusal> {
+    let tenant = tenants::own(&state, &actor).await?.name;
+    let Actor { tenant_id, user_id, email, role, credential } = actor;
     let api_key = match credential {
         Credential::Key(key) => Some(key.id.to_string()),
         Credential::Session(_) => None,
     };
-    Json(Me { tenant_id: tenant_id.0, user_id: user_id.0, email, role: role.into(), api_key })
+    Ok(Json(Me { tenant_id: tenant_id.0, tenant, user_id: user_id.0, email, role: role.into(), api_key }))
 }
 
 /// Ends the login of the token that is sent with it, and all of its tokens, at once.

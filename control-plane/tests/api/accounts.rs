@@ -134,7 +134,9 @@ async fn only_the_first_tenants_admins_make_tenants_and_every_change_is_on_the_c
     let own = server.get("/api/v1/audit", &admin).await.body;
     let actions: Vec<_> = own["items"].as_array().unwrap().iter().map(|entry| &entry["action"]).collect();
     assert_eq!(actions, ["user.create", "auth.login"]);
-    let tenant = server.get("/api/v1/auth/me", &admin).await.body["tenant_id"].take();
+    let mut me = server.get("/api/v1/auth/me", &admin).await.body;
+    assert_eq!(me["tenant"], "one");
+    let tenant = me["tenant_id"].take();
     let signatures = json!({ "signed": 2, "unsigned": 0 });
     let chain = json!({ "tenant_id": tenant, "intact": true, "entries": 2, "signatures": signatures });
     assert_eq!(server.get("/api/v1/audit/chain", &admin).await.body, chain);
