@@ -89,15 +89,19 @@ const OVERRIDDEN: &str = "override    the pipeline of its file was changed, and 
                           force. Roll back what was promoted (`phoenix experiment rollback`) or deployed (`phoenix deployment rollback`), or put \
                           the earlier pipeline back in the file";
 
-/// Sentence about an agent without a credential of its own.
-const VISITOR: &str =
-    "credential  none of its own: it came by a token over OpAMP, is heard, and nothing is pushed to it";
-
-/// The way in which an agent proves who it is, by what let it in.
-fn proof(enrolled_by: &str) -> String {
-    match enrolled_by.strip_prefix("certificate:") {
-        Some(name) => format!("by a certificate of {name} (CN of its subject)"),
-        None => format!("by a credential of its own, which it got for the token {enrolled_by}"),
+/// Sentence about the way in which an agent proves who it is, by what let it in.
+fn proof(enrolled_by: &str, own_credential: bool) -> String {
+    let certificate = enrolled_by.strip_prefix("certificate:");
+    match (certificate, own_credential) {
+        (Some(name), true) => format!("credential  a certificate of {name} (CN of its subject)"),
+        (None, true) => format!("credential  one of its own, which it got when {enrolled_by} let it in"),
+        (Some(name), false) => format!(
+            "credential  none of its own: it came by a certificate of {name} (CN of its subject) over OpAMP, is heard, and nothing is \
+             pushed to it"
+        ),
+        (None, false) => format!(
+            "credential  none of its own: it came by {enrolled_by} over OpAMP, is heard, and nothing is pushed to it"
+        ),
     }
 }
 
@@ -124,11 +128,7 @@ fn one(answer: &Value, show: Show) -> anyhow::Result<()> {
     if agent.local_override_pending {
         line(OVERRIDDEN)?;
     }
-    if agent.own_credential {
-        line(&format!("proves      itself {}", proof(&agent.enrolled_by)))?;
-    } else {
-        line(VISITOR)?;
-    }
+    line(&proof(&agent.enrolled_by, agent.own_credential))?;
     if let Some(ConnectionSettings { status, error }) = &agent.connection_settings {
         let why = error.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         line(&format!("settings    offered with a credential of its own: {status}{why}"))?;
@@ -219,5 +219,22 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
         }
         Command::Lift { uid } => one(&client.call(Method::POST, &path(&uid, "/lift"), None).await?, show),
         Command::Delete { uid } => Ok(client.call(Method::DELETE, &path(&uid, ""), None).await.map(drop)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_agent_proves_itself_by_is_said_as_it_came() {
+        for (by, own, said) in [
+            ("certificate:node-a", true, "credential  a certificate of node-a (CN of its subject)"),
+            ("pet_1", true, "credential  one of its own, which it got when pet_1 let it in"),
+            ("certificate:node-a", false, "credential  none of its own: it came by a certificate of node-a"),
+            ("pet_1", false, "credential  none of its own: it came by pet_1 over OpAMP"),
+        ] {
+            assert!(proof(by, own).starts_with(said), "{}", proof(by, own));
+        }
     }
 }

@@ -166,7 +166,7 @@ async fn an_agent_with_a_certificate_comes_without_a_token_is_offered_configs_an
     .await;
     let uid = before[0]["uid"].as_str().context("a uid")?;
     let shown = phoenix(fleet.dir.path(), &fleet.trusted, &["agent", "get", uid]).await?;
-    ensure!(shown.contains("by a certificate of node-a (CN of its subject)"), "{shown}");
+    ensure!(shown.contains("credential  a certificate of node-a (CN of its subject)"), "{shown}");
     Ok(())
 }
 
