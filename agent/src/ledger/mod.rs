@@ -109,7 +109,7 @@ impl Ledger {
         let (entry, mut trouble) = dir.map(entry::load).unwrap_or_default();
         // Attempts of another agent are none of this one's.
         let trials = match (dir, &entry) {
-            (Some(dir), Some(_)) => load_trials(dir),
+            (Some(dir), Some(_)) => trials::load(dir),
             _ => Ok(Trials::default()),
         };
         let trials = trials.unwrap_or_else(|reason| {
@@ -491,22 +491,6 @@ impl Ledger {
     fn unrecorded(&self, generation: u64, source: io::Error) -> LedgerError {
         let path = self.dir.as_deref().unwrap_or(Path::new("")).join(TRIALS);
         LedgerError::Unrecorded { generation, committed: self.entry().generation, path, source }
-    }
-}
-
-/// The trials in `dir`.
-fn load_trials(dir: &Path) -> Result<Trials, String> {
-    let path = dir.join(TRIALS);
-    let told = |reason: String| {
-        format!(
-            "{} cannot be read: {reason}; attempts and quarantines before this start are forgotten",
-            path.display()
-        )
-    };
-    let found: Option<Trials> = file::read(&path).map_err(told)?;
-    match found {
-        Some(found) if !found.is_readable() => Err(told("it is of another version".to_owned())),
-        found => Ok(found.unwrap_or_default()),
     }
 }
 

@@ -1,8 +1,11 @@
 //! Trials, as they are kept in `trials.json` beside the ledger: the attempt, what is proven, what is in quarantine.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::attempt::{Content, Quarantined, Standing};
+use super::{TRIALS, file};
 
 const VERSION: u32 = 1;
 /// The most contents in quarantine; past it the oldest is forgotten.
@@ -77,5 +80,21 @@ impl Trials {
         self.proven.push(content);
         let over = self.proven.len().saturating_sub(MAX_PROVEN);
         self.proven.drain(..over);
+    }
+}
+
+/// The trials in `dir`.
+pub(super) fn load(dir: &Path) -> Result<Trials, String> {
+    let path = dir.join(TRIALS);
+    let told = |reason: String| {
+        format!(
+            "{} cannot be read: {reason}; attempts and quarantines before this start are forgotten",
+            path.display()
+        )
+    };
+    let found: Option<Trials> = file::read(&path).map_err(told)?;
+    match found {
+        Some(found) if !found.is_readable() => Err(told("it is of another version".to_owned())),
+        found => Ok(found.unwrap_or_default()),
     }
 }

@@ -3,8 +3,9 @@
 //! They write desired state, an event and an audit row in one transaction, guarded by the version that was read, and
 //! wake the reconcilers; none of them talks to an agent.
 
-use std::collections::HashMap;
+mod matching;
 
+use matching::{Matching, matching};
 use serde_json::json;
 
 use crate::audit::{self, By};
@@ -12,14 +13,13 @@ use crate::clock::UnixMillis;
 use crate::experiment::{
     Absence, Action, ExperimentId, Outcome, Phase, Reason, Refused, Run, Spec, State, Verdict, rebased,
 };
-use crate::id::{AgentUid, TenantId};
+use crate::id::TenantId;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::deliveries::{self, News};
 use crate::store::deployments::{self, Deployment, DeploymentId};
 use crate::store::experiments::{self, Experiment};
 use crate::store::freezes::{self, Freeze};
-use crate::store::sessions::{self, Member};
 use crate::store::{StoreError, Tx, promotions, sums};
 
 /// Reason for which it was not done.
@@ -354,48 +354,6 @@ pub async fn decided(
     tx.commit().await?;
     state.hub.happened();
     Ok(())
-}
-
-/// Agents that an experiment's selector matches.
-struct Matching {
-    agents: Vec<AgentUid>,
-    /// Number of those that are left out, because they take nothing that is pushed.
-    refusing: usize,
-    /// Number of those that are left out, because nothing was heard of them for long, or not since another one is on their host.
-    gone: usize,
-}
-
-/// Agents of the next step. One that went in an earlier step is one of them still, so that all that go in an experiment are
-/// counted; one that was gone before, or whose host has another agent since, is not.
-async fn matching(state: &AppState, tx: &mut Tx, experiment: &Experiment) -> Result<Matching, StoreError> {
-    let members = sessions::of_tenant(tx, experiment.tenant_id).await?;
-    let selector = &experiment.spec.selector;
-    let present = members.into_iter().filter(|member| !member.archived);
-    let matching = present.filter(|member| selector.matches(&member.labels, &member.attributes));
-    let (refusing, taking): (Vec<_>, Vec<_>) = matching.partition(|member| member.refuses_configs);
-    let before = experiment.state.run().map(|run| run.agents.as_slice()).unwrap_or_default();
-    let (now, gone_after) = (state.clock.now(), experiment.spec.policy.gone_after);
-    let is_gone = |member: &Member| state.nodes.heard(member.heard).plus(gone_after) < now;
-    let successors = successors(&taking);
-    let is_replaced = |member: &Member| {
-        let since = successors.get(&member.host).filter(|_| member.connected.is_none());
-        since.is_some_and(|since| *since > member.heard)
-    };
-    let (gone, there): (Vec<_>, Vec<_>) = taking
-        .iter()
-        .partition(|member| !before.contains(&member.uid) && (is_gone(member) || is_replaced(member)));
-    let agents = there.into_iter().map(|member| member.uid).collect();
-    Ok(Matching { agents, refusing: refusing.len(), gone: gone.len() })
-}
-
-/// Time at which the last agent of each host enrolled that is connected: one that was last heard of before is not coming back.
-fn successors(members: &[Member]) -> HashMap<String, UnixMillis> {
-    let mut last: HashMap<String, UnixMillis> = HashMap::new();
-    for member in members.iter().filter(|member| member.connected.is_some()) {
-        let enrolled = last.entry(member.host.clone()).or_insert(member.enrolled);
-        *enrolled = member.enrolled.max(*enrolled);
-    }
-    last
 }
 
 /// Refuses what goes forward in a tenant that is frozen.
