@@ -375,6 +375,9 @@ async fn bind(
     if tls.is_none() && !address.ip().is_loopback() {
         tracing::warn!(%address, "{purpose} listens without TLS: passwords and tokens can be read on the way; give --tls-cert and --tls-key, or put a proxy with TLS before it");
     }
+    if let Some(tls) = &tls {
+        metrics.certificates().of(purpose, Arc::clone(tls));
+    }
     let bound = Listener::bind(purpose, address, tls, limits, Arc::clone(metrics)).await;
     bound.map_err(|source| BootError::Bind { purpose, address, source })
 }

@@ -1,5 +1,6 @@
 //! The control plane's own metrics, in Prometheus' text format. Labels are bounded: routes, never paths.
 
+mod certificates;
 mod experiments;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
+pub use certificates::Certificates;
 pub use experiments::{Experiments, Look};
 
 use crate::clock::UnixMillis;
@@ -98,6 +100,7 @@ pub struct Metrics {
     failed_runs: Family<Reconciler, Counter>,
     last_runs: Family<Reconciler, Gauge>,
     experiments: Arc<Experiments>,
+    certificates: Arc<Certificates>,
     refused_connections: Family<At, Counter>,
     refused_requests: Family<At, Counter>,
     reports: Family<Report, Counter>,
@@ -118,6 +121,7 @@ impl Default for Metrics {
             failed_runs: Family::default(),
             last_runs: Family::default(),
             experiments: Arc::default(),
+            certificates: Arc::default(),
             refused_connections: Family::default(),
             refused_requests: Family::default(),
             reports: Family::default(),
@@ -156,8 +160,10 @@ impl Default for Metrics {
         metrics.register("phoenix_audit_anchors", help, metrics.anchors.clone());
         let help = "1 of the replica that decides, 0 of the others";
         metrics.register("phoenix_decides", help, metrics.decides.clone());
-        let experiments = Box::new(Arc::clone(&metrics.experiments));
-        metrics.registry.lock().unwrap_or_else(PoisonError::into_inner).register_collector(experiments);
+        let mut registry = metrics.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        registry.register_collector(Box::new(Arc::clone(&metrics.experiments)));
+        registry.register_collector(Box::new(Arc::clone(&metrics.certificates)));
+        drop(registry);
         metrics
     }
 }
@@ -192,6 +198,11 @@ impl Metrics {
             Some(now) => drop(self.last_runs.get_or_create(&which).set(now.seconds())),
             None => drop(failed.inc()),
         }
+    }
+
+    /// Certificates that listeners show.
+    pub fn certificates(&self) -> &Certificates {
+        &self.certificates
     }
 
     /// Looks at the experiments under way.

@@ -10,7 +10,8 @@ import urllib.error
 import urllib.request
 
 FILES = {"agent": ["agent/src/telemetry/metrics.rs", "agent/src/telemetry/counters.rs"], 
-         "control plane": ["control-plane/src/metrics.rs", "control-plane/src/metrics/experiments.rs", "control-plane/src/store/waits.rs"]}
+         "control plane": ["control-plane/src/metrics.rs", "control-plane/src/metrics/certificates.rs", "control-plane/src/metrics/experiments.rs",
+                           "control-plane/src/store/waits.rs"]}
 REGISTERED = re.compile(r'(?:let help =\s*"(?P<before>[^"]*)";\s*)?\w+\.register\(\s*"(?P<name>\w+)",\s*(?:"(?P<help>[^"]*)"|help),\s*(?:\w+\.)+?(?P<field>\w+)(?:\.shown)?\.clone\(\)')
 COLLECTED = re.compile(r'encode_descriptor\(\s*"(?P<name>\w+)",\s*(?P<help>\w+),')
 LINE = re.compile(r'^(?P<name>[a-zA-Z_:]+)(?:\{(?P<labels>.*)\})? ')
@@ -52,7 +53,7 @@ def registered(source, files):
             times = "Histogram" in kind or "Durations" in kind
             found[name] = ("histogram" if times else "counter" if counter else "gauge", one["help"] or one["before"])
         for one in COLLECTED.finditer(text):
-            found[one["name"]] = ("gauge", re.search(rf'const {one["help"]}: &str = "([^"]*)";', text)[1])
+            found[one["name"]] = ("gauge", re.search(rf'const {one["help"]}: &str =\s*"([^"]*)";', text)[1])
     return found
 
 

@@ -110,10 +110,10 @@ fn too_long(after: Duration, cpu: Option<(f64, f64)>) -> String {
     };
     let allowed = after * cores;
     let why = if taken >= USED * allowed {
-        format!("about all of the {allowed:.1} s that phoenix.budget.cpu allows them in that time")
+        format!("and phoenix.budget.cpu allows them about {allowed:.1} s in that time")
     } else {
         format!(
-            "less than the {allowed:.1} s that phoenix.budget.cpu allows them in that time: the machine was busy, or the agent's process was \
+            "which is less than the {allowed:.1} s that phoenix.budget.cpu allows them in that time: the machine was busy, or the agent's process was \
              suspended meanwhile"
         )
     };
@@ -182,9 +182,9 @@ mod tests {
         let after = Duration::from_secs(4);
         let said = too_long(after, Some((0.97, 0.25)));
         assert!(said.contains("stopped after 4.0 s") && said.contains("They had 1.0 s of the CPU"), "{said}");
-        assert!(said.contains("about all of the 1.0 s that phoenix.budget.cpu allows"), "{said}");
+        assert!(said.contains("and phoenix.budget.cpu allows them about 1.0 s in that time"), "{said}");
         let said = too_long(after, Some((0.1, 0.25)));
-        assert!(said.contains("They had 0.1 s of the CPU, less than the 1.0 s"), "{said}");
+        assert!(said.contains("They had 0.1 s of the CPU, which is less than the 1.0 s"), "{said}");
         assert!(said.contains("process was suspended meanwhile"), "{said}");
         assert!(too_long(after, None).contains("before its pipelines ran"));
     }

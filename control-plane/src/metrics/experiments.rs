@@ -17,7 +17,7 @@ use crate::clock::UnixMillis;
 
 /// Time for which one that has ended is still shown.
 const SHOWN: Duration = Duration::from_secs(60 * 60);
-const VERDICT: &str = "1 for the verdict of the last look at an experiment under way, or that was ended by what was found in the last hour; by the replica that decides";
+const VERDICT: &str = "1 for the verdict of the last look at an experiment under way, by the replica that decides; one that was rolled back, or would not be promoted, is shown for an hour more, or until that replica stops";
 const CRITERIA: &str = "Criteria that hold or roll back, by answer at the last look at the experiment";
 
 /// One of them at the last look.

@@ -61,8 +61,9 @@ async fn results_show_savings_losses_delivery_and_rules_as_the_control_plane_has
         let agents = results["agents"].as_array().expect("agents");
         agents.iter().map(|agent| agent.pointer(pointer).and_then(Value::as_u64).expect("a count")).sum()
     };
-    let virtual_memory = row(&text, "process.memory.virtual");
-    let lost = virtual_memory.split(' ').nth(1).map(digits);
+    // Its lenses are named above the table, too.
+    let of_metric = text.split("lost most of all").nth(1).map(|text| row(text, "process.memory.virtual"));
+    let lost = of_metric.expect("the table").split(' ').nth(1).map(digits);
     assert_eq!(lost, Some(sum("/total/lost_by_candidate/value")), "{text}");
     for variant in ["baseline", "candidate"] {
         let confirmed = sum(&format!("/total/{variant}/delivery/confirmed"));

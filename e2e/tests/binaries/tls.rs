@@ -67,6 +67,12 @@ async fn people_scripts_and_agents_come_over_tls_and_nobody_without() -> Result<
     ensure!(!answer.starts_with(b"HTTP"), "{answer:?}");
     let (_, metrics) = curl(&cert, &[&format!("{server}/metrics")]).await?;
     ensure!(metrics.contains("reason=\"tls\""), "{metrics}");
+    // The end of a certificate that says none, which is the year 4096.
+    for listener in ["rest", "fleet"] {
+        let end =
+            format!("phoenix_tls_certificate_end_timestamp_seconds{{listener=\"{listener}\"}} 67090118400\n");
+        ensure!(metrics.contains(&end), "{metrics}");
+    }
 
     std::fs::write(dir.path().join("password"), PASSWORD)?;
     let login = ["login", "--server", &server, "--email", EMAIL, "--password-file", "password"];

@@ -169,6 +169,14 @@ impl TlsIdentity {
         Ok(())
     }
 
+    /// Time at which the first certificate of a chain ends, Unix seconds.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn end(&self, chain: &[CertificateDer<'static>]) -> io::Result<i64> {
+        Ok(self.parsed(chain)?.validity.not_after.timestamp())
+    }
+
     /// The certificate of this end, which is the first one.
     fn parsed<'a>(&self, chain: &'a [CertificateDer<'static>]) -> io::Result<X509Certificate<'a>> {
         let own: &[u8] = chain.first().map_or(&[], |own| own);

@@ -1,6 +1,7 @@
 //! TLS of a listener: who it says that it is, and which clients it lets in.
 
 use std::io;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,7 +37,8 @@ pub struct ServerTlsSettings {
 }
 
 impl ServerTlsSettings {
-    fn read(&self, protocols: &[&str]) -> io::Result<ServerConfig> {
+    /// What connections are accepted with, and the time at which its certificate ends, Unix seconds.
+    fn read(&self, protocols: &[&str]) -> io::Result<(ServerConfig, i64)> {
         let provider = Arc::new(ring::default_provider());
         let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(TlsVersion::spoken(self.only))
@@ -53,10 +55,11 @@ impl ServerTlsSettings {
             }
         };
         let (chain, key) = self.identity.read()?;
+        let end = self.identity.end(&chain)?;
         let config = config.with_single_cert(chain, key);
         let mut config = config.map_err(|error| self.identity.cert.wrong("cert", &error))?;
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-        Ok(config)
+        Ok((config, end))
     }
 }
 
@@ -66,6 +69,7 @@ pub struct ServerTls {
     settings: ServerTlsSettings,
     protocols: &'static [&'static str],
     live: ArcSwap<ServerConfig>,
+    end: AtomicI64,
     read: Mutex<Instant>,
 }
 
@@ -75,8 +79,14 @@ impl ServerTls {
     /// # Errors
     /// When one cannot be read, or the key is that of another certificate.
     pub fn new(settings: ServerTlsSettings, protocols: &'static [&'static str]) -> io::Result<Self> {
-        let live = ArcSwap::from_pointee(settings.read(protocols)?);
-        Ok(Self { settings, protocols, live, read: Mutex::new(Instant::now()) })
+        let (live, end) = settings.read(protocols)?;
+        let (live, end) = (ArcSwap::from_pointee(live), AtomicI64::new(end));
+        Ok(Self { settings, protocols, live, end, read: Mutex::new(Instant::now()) })
+    }
+
+    /// Time at which the certificate that was read last ends, Unix seconds.
+    pub fn end(&self) -> i64 {
+        self.end.load(Ordering::Relaxed)
     }
 
     /// The acceptor of the next connection. Where it is time, certificates are read again before; those from before stay
@@ -86,7 +96,10 @@ impl ServerTls {
             let this = Arc::clone(self);
             let read = tokio::task::spawn_blocking(move || this.settings.read(this.protocols)).await;
             match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
-                Ok(config) => self.live.store(Arc::new(config)),
+                Ok((config, end)) => {
+                    self.live.store(Arc::new(config));
+                    self.end.store(end, Ordering::Relaxed);
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a listener's certificates are not read again; those from before stay");
                 }
@@ -104,5 +117,40 @@ impl ServerTls {
             *read = Instant::now();
         }
         due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    /// Writes a certificate that ends with a year, and its key.
+    fn write(dir: &Path, year: i32) -> ServerTlsSettings {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let (cert_file, key_file) = (dir.join("cert.pem"), dir.join("key.pem"));
+        std::fs::write(&cert_file, params.self_signed(&key).expect("a certificate").pem()).expect("written");
+        std::fs::write(&key_file, key.serialize_pem()).expect("written");
+        let identity = TlsIdentity { cert: Pem::File(cert_file), key: Pem::File(key_file) };
+        ServerTlsSettings { identity, clients: None, only: None, reload: Some(Duration::ZERO) }
+    }
+
+    #[tokio::test]
+    async fn the_end_is_that_of_the_certificate_that_was_read_last() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let tls = Arc::new(ServerTls::new(write(dir.path(), 2030), &[]).expect("it can be used"));
+        assert_eq!(tls.end(), 1_893_456_000);
+        write(dir.path(), 2031);
+        assert_eq!(tls.end(), 1_893_456_000, "nobody has connected since");
+        drop(tls.acceptor().await);
+        assert_eq!(tls.end(), 1_924_992_000);
+        std::fs::write(dir.path().join("cert.pem"), "none").expect("written");
+        drop(tls.acceptor().await);
+        assert_eq!(tls.end(), 1_924_992_000, "what cannot be read takes the place of nothing");
     }
 }

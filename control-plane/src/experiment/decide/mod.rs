@@ -18,6 +18,7 @@ mod guardrails;
 mod harm;
 mod lost_groups;
 mod more;
+mod not_yet;
 mod observed;
 mod pending;
 mod sampled;
@@ -242,6 +243,7 @@ pub fn decide(evidence: &Evidence, spec: &Spec, run: &Run, goal: Option<Goal>, n
         criteria.extend(delivery::criteria(&looked));
         criteria.extend(guardrails::criteria(&looked));
     }
+    not_yet::say(&looked, goal, &mut criteria);
     let verdict = if spec.is_observe_only() {
         let beyond = if run.step == Step::Aa { Vec::new() } else { beyond_mirror::criteria(&looked) };
         let verdict = observed::judge(&looked, [&criteria, &beyond], wait, goal);

@@ -234,3 +234,29 @@ fn a_series_that_no_total_keeps_by_name_is_not_said_to_keep_its_own() {
     allows.policy.allow = serde_json::from_str(r#"[{ "renamed": { "metric": ["load"] } }]"#).expect("right");
     assert_eq!(criterion(&decided(agents, &allows, Step::Mirror), "renamed").answer, Answer::Met);
 }
+
+#[test]
+fn of_a_stretch_that_nobody_has_reported_yet_it_is_not_said_that_nothing_came_in() {
+    let waits = |at| AgentEvidence { totals: vec![good().into()], ..agent(at, &[]) };
+    let sentences = |agents: Vec<AgentEvidence>, step, goal| {
+        let verdict = decide(&evidence(agents), &spec(), &run(step), goal, NOW);
+        verdict.criteria.into_iter().map(|one| one.finding.sentence).collect::<Vec<String>>()
+    };
+    let step = Step::Split(2_500);
+    let said = sentences(vec![waits(1), waits(2)], step, None);
+    let not_yet = "Not known yet: no agent has reported a horizon of the step 25 %.";
+    assert!(said.iter().any(|one| one == not_yet), "{said:#?}");
+    for false_yet in ["Nothing came in", "put out nothing", "Nothing was heard", "has nothing"] {
+        assert!(!said.iter().any(|one| one.contains(false_yet)), "{false_yet}: {said:#?}");
+    }
+    let said = sentences(vec![waits(1), waits(2)], step, Some(Goal::Promote));
+    assert!(
+        said.iter().any(|one| one == "Not known yet: no agent has reported its last horizon."),
+        "{said:#?}"
+    );
+    // One that has reported had nothing: that is known.
+    let idle = AgentEvidence { idle: 1, ..waits(2) };
+    let said = sentences(vec![waits(1), idle], step, None);
+    let nothing = "Nothing came in during the step 25 %, so that nothing of it could be delivered.";
+    assert!(said.iter().any(|one| one == nothing) && !said.iter().any(|one| one == not_yet), "{said:#?}");
+}
