@@ -21,7 +21,8 @@ pub(super) fn say(looked: &Subject<'_>, goal: Option<Goal>, criteria: &mut [Crit
     };
     let open =
         criteria.iter_mut().filter(|one| matches!(one.answer, Answer::NotMeasured | Answer::NotApplicable));
-    for criterion in open.filter(|one| !["audit", "person"].contains(&one.finding.layer.as_str())) {
+    // What is measured over time has earlier steps to speak of.
+    for criterion in open.filter(|one| !["audit", "person", "L3"].contains(&one.finding.layer.as_str())) {
         criterion.finding.sentence.clone_from(&sentence);
     }
 }
