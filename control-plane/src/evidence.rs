@@ -179,7 +179,7 @@ fn read(body: &[u8]) -> Option<Findings> {
     Findings::decode(body, &proto::generation::config_hash(body)).ok()
 }
 
-/// What is known of all agents of a step.
+/// Knowledge of all agents of a step.
 struct Known {
     latest: HashMap<AgentUid, Offered>,
     sums: sums::All,

@@ -56,7 +56,7 @@ struct Walk {
     until: Option<UnixMillis>,
 }
 
-/// What is kept of an experiment, to be looked at by one at a time.
+/// Memory of an experiment, to be looked at by one at a time.
 fn kept_of<T: Default>(
     all: &Mutex<HashMap<ExperimentId, Arc<AtOnce<T>>>>,
     id: ExperimentId,

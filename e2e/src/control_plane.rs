@@ -45,10 +45,10 @@ pub struct ControlPlane {
     token: String,
 }
 
-/// Where one has been killed, until it is started again: nobody else is given its ports meanwhile.
+/// Place of one that was killed, until it is started again: nobody else is given its ports meanwhile.
 #[derive(Debug)]
 pub struct Away {
-    /// What it had written.
+    /// Folder of its data.
     pub dir: PathBuf,
     /// Its addresses.
     pub at: Listening,

@@ -16,7 +16,7 @@ const BETWEEN: Duration = Duration::from_secs(1);
 /// The most readings, of which two in a row are to agree.
 const READINGS: u32 = 5;
 
-/// What a reading has come to: settings, or why there are none.
+/// Outcome of a reading: settings, or the reason for which there are none.
 type Read = Result<Settings, String>;
 
 impl Controller {
@@ -62,7 +62,7 @@ impl Controller {
         }
     }
 
-    /// What the ledger is to know of the file while something pushed is in force: the pipeline of it that this takes the place
+    /// Text that the ledger keeps of the file while something pushed is in force: the pipeline of it that this takes the place
     /// of, or that what was pushed before has.
     pub(super) fn replaced(&self, settings: &Settings) -> String {
         let own = own_pipeline(settings);

@@ -8,7 +8,7 @@ use super::Settings;
 use crate::deliver::ExporterKind;
 use crate::net::Endpoint;
 
-/// What is wrong with certificates, for a person.
+/// Mistakes in certificates, for a person.
 #[derive(Debug, Default)]
 pub struct CertificateProblems {
     /// Reasons for which the agent does not start.

@@ -50,7 +50,7 @@ impl Entry {
 }
 
 impl Entry {
-    /// What a pushed generation keeps of the file: the digest `own` of the pipeline of it that it takes the place of.
+    /// Text that a pushed generation keeps of the file: the digest `own` of the pipeline of it that it takes the place of.
     pub fn replacing(own: &str) -> String {
         format!("{REPLACING}{own}")
     }

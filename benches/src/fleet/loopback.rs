@@ -1,4 +1,4 @@
-//! What a fleet on one machine needs of it: addresses to come from, and open files.
+//! Needs of a fleet on one machine: addresses to come from, and open files.
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -23,7 +23,7 @@ use agent::{Agent, Heard, Orders};
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Time between two looks at a verdict.
 const LOOK: Duration = Duration::from_millis(25);
-/// What is deployed to all before they connect, and what is tried afterwards.
+/// Contents: the one that is deployed to all before they connect, and the one that is tried afterwards.
 const DEPLOYED: &str = "process.threads";
 const TRIED: &str = "process.memory.virtual";
 

@@ -63,7 +63,7 @@ pub fn rows(answer: &Value, show: Show) -> anyhow::Result<()> {
     results.left_out.into_iter().flat_map(left_out).try_for_each(|sentence| line(&sentence))
 }
 
-/// What no row has, in sentences.
+/// Sentences about what no row has.
 fn left_out(ResultsLeftOut { horizons, points_in }: ResultsLeftOut) -> impl Iterator<Item = String> {
     let counted = |number: u64, what: &str| match number {
         1 => format!("1 {what} is"),

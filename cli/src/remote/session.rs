@@ -123,7 +123,7 @@ pub async fn kept() -> anyhow::Result<Client> {
 /// Client of a context, whichever is in use.
 ///
 /// # Errors
-/// When it has neither an API key nor a session, or that cannot be renewed.
+/// Those of a session that there is not, or that cannot be renewed.
 pub async fn of_context(name: &str, context: &Context) -> anyhow::Result<Client> {
     if let Some(key) = &context.api_key {
         return Ok(Client::new(&context.server)?.with_token(key));

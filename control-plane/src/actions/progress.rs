@@ -18,7 +18,7 @@ pub struct Progress {
     pub horizon: Option<Figures>,
     /// Begin of the step, or of the collecting of the last horizon.
     pub since: Option<UnixMillis>,
-    /// How far its promotion has come, if it was promoted.
+    /// Extent of its promotion, if it was promoted.
     pub promoted: Option<Promoted>,
 }
 

@@ -1,4 +1,4 @@
-//! How far what was promoted has come: the agents that it is for, and which of them run it, refuse it, or have not taken it yet.
+//! Extent of a promotion: the agents that it is for, and which of them run it, refuse it, or have not taken it yet.
 //!
 //! It is for the agents whose deployment it is: a later one for some of them takes them out.
 

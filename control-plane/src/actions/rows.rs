@@ -109,7 +109,7 @@ fn cover(row: &mut ResultsRow, ends: [i64; 2], horizons: u32) {
     row.horizons += horizons;
 }
 
-/// What an agent has reported in a step, as far as it is read.
+/// Reports of an agent in a step, as far as they are read.
 struct Told<'a> {
     of: &'a Covered,
     /// Horizons that are kept one by one, oldest first.

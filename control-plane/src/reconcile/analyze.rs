@@ -83,7 +83,7 @@ async fn look(
     Ok(shown)
 }
 
-/// What a monitoring sees of a verdict.
+/// Part of a verdict that a monitoring sees.
 fn shown(experiment: &Experiment, run: &Run, verdict: &Verdict) -> Look {
     let blocking = verdict.criteria.iter().filter(|one| one.effect != Effect::Tell);
     let answered = blocking.filter(|one| one.answer != Answer::NotApplicable);

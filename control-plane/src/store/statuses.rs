@@ -24,7 +24,7 @@ pub struct StatusUpdate {
     pub health: Option<Health>,
     /// State of the config that it was last offered.
     pub config: Option<ConfigStatus>,
-    /// What it runs of what it was pushed.
+    /// Part of what it was pushed that it runs.
     pub runs: Option<Runs>,
     /// True if it can run a generation.
     pub takes_generations: Option<bool>,
@@ -64,7 +64,7 @@ pub struct Health {
     pub candidate_cut: Option<String>,
 }
 
-/// What an agent runs of what it was pushed.
+/// Part of what an agent was pushed that it runs.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Runs {
     /// Nothing: its own file.

@@ -45,7 +45,7 @@ struct Horizons {
     found: Vec<Arc<Findings>>,
 }
 
-/// What an agent's processes have measured in all.
+/// Measurements of an agent's processes in all.
 #[derive(Debug)]
 struct Totals {
     of: (Stamp, i64),
@@ -123,7 +123,7 @@ impl OfStep {
         Ok(found)
     }
 
-    /// What each process of each agent has measured in all, oldest first, in the step `aa` or in all others. `since` is the time after
+    /// Measurements of each process of each agent in all, oldest first, in the step `aa` or in all others. `since` is the time after
     /// which an agent's counts, Unix nanoseconds by our clock.
     ///
     /// # Errors

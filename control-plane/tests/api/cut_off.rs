@@ -111,7 +111,7 @@ impl Wire {
     }
 }
 
-/// What a cut came to.
+/// Outcome of a cut.
 #[derive(Clone, Copy, Default)]
 struct Cut {
     /// True if the request was refused for it.

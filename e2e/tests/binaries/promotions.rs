@@ -1,4 +1,4 @@
-//! What is promoted takes the place of files that their owners change in the same moment, or afterward.
+//! Promotions over files that their owners change in the same moment, or afterward.
 
 use std::time::Duration;
 

@@ -37,7 +37,7 @@ pub struct ServerTlsSettings {
 }
 
 impl ServerTlsSettings {
-    /// What connections are accepted with, and the time at which its certificate ends, Unix seconds.
+    /// Settings that connections are accepted with, and the time at which its certificate ends, Unix seconds.
     fn read(&self, protocols: &[&str]) -> io::Result<(ServerConfig, i64)> {
         let provider = Arc::new(ring::default_provider());
         let config = ServerConfig::builder_with_provider(Arc::clone(&provider))

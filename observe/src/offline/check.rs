@@ -46,7 +46,7 @@ pub struct Check {
     pub sentence: String,
 }
 
-/// What a policy is held against.
+/// Findings that a policy is held against.
 struct Found<'a> {
     comparison: &'a Comparison,
     /// Values that are other ones.

@@ -1,4 +1,4 @@
-//! What the figure of a lens adds up, where some agents had nothing come in for a part of the time: it is no figure of all of it.
+//! Agents and stretch that the figure of a lens adds up, where some agents had nothing come in for a part of the time: it is no figure of all of it.
 
 use super::Subject;
 use crate::clock::UnixMillis;

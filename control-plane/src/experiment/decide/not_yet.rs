@@ -1,4 +1,4 @@
-//! What is said of a stretch of which nothing was reported yet: that, and not that nothing came in.
+//! Sentence about a stretch of which nothing was reported yet: that, and not that nothing came in.
 
 use super::Subject;
 use crate::experiment::{AgentEvidence, Answer, Criterion, Goal};

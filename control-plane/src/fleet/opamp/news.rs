@@ -82,7 +82,7 @@ pub fn status_update(message: &AgentToServer, own_credential: bool) -> StatusUpd
     update
 }
 
-/// What an agent runs of what it was pushed; nothing of one that runs files of a Collector.
+/// Part of what an agent was pushed that it runs; nothing of one that runs files of a Collector.
 fn runs(config: &EffectiveConfig) -> Option<Runs> {
     let files = &config.config_map.as_ref()?.config_map;
     if files.is_empty() {

@@ -28,7 +28,7 @@ pub(in super::super) fn not_promoted(from: &NotPromoted) -> v1::NotPromoted {
     v1::NotPromoted { uid: uid.to_string(), host: host.clone(), reason: reason.clone() }
 }
 
-/// How far a promotion has come.
+/// Extent of a promotion.
 pub(in super::super) fn promotion(from: Promoted) -> v1::Promotion {
     let Promoted { on, of, refused, away, sentence, .. } = from;
     v1::Promotion { on, of, refused, away, sentence }

@@ -152,7 +152,7 @@ pub async fn results(
     })
 }
 
-/// What rows do not have; nothing if they have all.
+/// Points and horizons that no row has; nothing if rows have all.
 fn left_out(rows: &Rows) -> Option<ResultsLeftOut> {
     let left_out = ResultsLeftOut { horizons: rows.unread, points_in: rows.points_apart };
     (left_out.horizons > 0 || left_out.points_in > 0).then_some(left_out)
