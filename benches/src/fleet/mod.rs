@@ -92,7 +92,8 @@ impl<'a> Stretch<'a> {
 /// Runs all phases, a row each.
 pub fn run(args: &Args) -> Result<()> {
     // A connection for the session and one for reports; a listener of the control plane takes a third of its files.
-    loopback::raise_files(16_384 + 8 * args.agents as u64)?;
+    let connections = if args.reports == 0 && args.spread == 0 { 1 } else { 2 };
+    loopback::raise_files(1_000 + 3 * connections * args.agents as u64)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(phases(args))
 }

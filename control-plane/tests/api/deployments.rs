@@ -1,6 +1,9 @@
 //! Deployments by hand: versions, precedence, rollback, and the end.
 
+use std::time::{Duration, Instant};
+
 use hyper::StatusCode;
+use proto::opamp::RemoteConfigStatuses;
 use serde_json::{Value, json};
 
 use super::experiments::asked;
@@ -123,4 +126,38 @@ async fn what_is_wrong_and_what_would_change_an_experiment_is_refused() {
     server.put("/api/v1/freeze", &admin, json!({ "reason": "r" })).await;
     assert_eq!(deploy(&server, &admin, "", "c").await.refusal(), 409);
     assert_eq!(roll_back(&server, &admin, &made["id"], 1).await.status, StatusCode::OK);
+}
+
+/// Waits until one of these is offered something, while those that run something go on to say so; takes it out.
+async fn offered<'a>(waiting: &mut Vec<Agent<'a>>, running: &[Agent<'a>]) -> Agent<'a> {
+    loop {
+        for agent in running {
+            agent.say(RemoteConfigStatuses::Applied).await;
+        }
+        for at in 0..waiting.len() {
+            if waiting[at].is_offered().await {
+                return waiting.remove(at);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_no_agent_has_run_comes_to_the_next_only_after_one_has_lived_with_it_for_the_trial() {
+    const TRIAL: Duration = Duration::from_secs(2);
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let mut agents = Vec::new();
+    for number in 1..=3 {
+        agents.push(Agent::enroll_of(&server, &admin, number, "one").await);
+    }
+    deploy(&server, &admin, "", "a").await;
+    let (began, mut running) = (Instant::now(), Vec::new());
+    for trials in 0..3 {
+        let mut agent = offered(&mut agents, &running).await;
+        assert!(began.elapsed() >= TRIAL * trials, "{trials} trials in {:?}", began.elapsed());
+        agent.apply().await;
+        agent.says.push(("phoenix.generation", "1".to_owned()));
+        running.push(agent);
+    }
 }

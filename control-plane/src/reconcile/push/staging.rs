@@ -34,12 +34,12 @@ pub async fn hold_back(
     frozen: &HashMap<TenantId, UnixMillis>,
 ) -> Result<Changes, StoreError> {
     let known = Known::of(trials::known(reader).await?);
-    let mut before: HashMap<(TenantId, AgentUid), AgentTrial> =
+    let mut before: Trials =
         trials::under_way(reader).await?.into_iter().map(|of| ((of.tenant_id, of.agent), of)).collect();
     // Where it is frozen, no wave begins, and each agent stays in the one that it is in.
     before.retain(|(tenant, _), _| !frozen.contains_key(tenant));
     let (mut changes, now) = (Changes::default(), state.clock.now());
-    for ((tenant, content), agents) in on_trial(reader, told, &known).await? {
+    for ((tenant, content), agents) in on_trial(reader, told, &known, &before).await? {
         if frozen.contains_key(&tenant) {
             continue;
         }
@@ -93,10 +93,17 @@ impl Known {
     }
 }
 
+type Trials = HashMap<(TenantId, AgentUid), AgentTrial>;
 type ByContent = BTreeMap<(TenantId, Content), Vec<usize>>;
 
-/// Agents of each content that is new to their version.
-async fn on_trial(reader: &mut Connection, told: &[Told], known: &Known) -> Result<ByContent, StoreError> {
+/// Agents of each content that is new to their version. Who has applied it in a trial that still goes on stays in that: the others
+/// wait for how it fares.
+async fn on_trial(
+    reader: &mut Connection,
+    told: &[Told],
+    known: &Known,
+    before: &Trials,
+) -> Result<ByContent, StoreError> {
     let mut new: Vec<(usize, TenantId, AgentUid, &Wanted, &Content)> = Vec::new();
     for (at, Told { member, goal, .. }) in told.iter().enumerate() {
         let (Goal::Run(wanted), tenant) = (goal, member.tenant_id) else { continue };
@@ -105,8 +112,14 @@ async fn on_trial(reader: &mut Connection, told: &[Told], known: &Known) -> Resu
     }
     // Who has run it before is told it at once, outside of experiments.
     let mut alone: BTreeMap<(TenantId, &str), Vec<AgentUid>> = BTreeMap::new();
-    for (_, tenant, agent, wanted, _) in new.iter().filter(|(_, _, _, wanted, _)| wanted.of.is_none()) {
-        alone.entry((*tenant, &wanted.plan.content)).or_default().push(*agent);
+    let tries = |tenant, agent, content: &Content| {
+        before.get(&(tenant, agent)).is_some_and(|of| of.content == *content)
+    };
+    for &(_, tenant, agent, wanted, content) in &new {
+        if wanted.of.is_some() || tries(tenant, agent, content) {
+            continue;
+        }
+        alone.entry((tenant, &wanted.plan.content)).or_default().push(agent);
     }
     let mut again = HashSet::new();
     for ((tenant, content), agents) in alone {

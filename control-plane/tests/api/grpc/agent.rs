@@ -47,11 +47,15 @@ impl<'a> Agent<'a> {
 
     /// The one of this number, as its label `number` says. It is of a version of its own, so that it is in no other one's waves.
     pub async fn enroll_as(server: &'a Server, admin: &str, number: u8) -> Self {
+        Self::enroll_of(server, admin, number, &number.to_string()).await
+    }
+
+    /// The one of this number, of a version that others may have.
+    pub async fn enroll_of(server: &'a Server, admin: &str, number: u8, version: &str) -> Self {
         let labels = json!({ "labels": { "number": number.to_string() } });
         let token = server.post("/api/v1/enrollment-tokens", admin, labels).await.body;
         let uid: Uuid = format!("018f4f9e-0000-7000-8000-0000000000{number:02x}").parse().unwrap();
-        let body =
-            json!({ "uid": uid, "labels": {}, "host": format!("h{number}"), "version": number.to_string() });
+        let body = json!({ "uid": uid, "labels": {}, "host": format!("h{number}"), "version": version });
         let enrolled = server.fleet("/v1/enroll", token["token"].as_str().unwrap(), body).await;
         assert_eq!(enrolled.status, StatusCode::CREATED, "{enrolled:?}");
         let credential = enrolled.body["token"].as_str().unwrap().to_owned();
