@@ -1,5 +1,7 @@
 //! Generations: what agents are to run, written down and offered.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use crate::clock::UnixMillis;
@@ -10,30 +12,23 @@ use crate::id::{AgentUid, TenantId};
 use crate::state::AppState;
 use crate::store::generations::{self, Offered};
 use crate::store::trials::{self, AgentTrial};
-use crate::store::{Across, Connection, StoreError, Tx, experiments};
+use crate::store::{Across, Connection, StoreError, experiments};
 
 /// What is to be written down.
 #[derive(Debug, Default)]
 pub struct Changes {
     /// Generations that agents are to run from now on.
     pub offers: Vec<(TenantId, AgentUid, Offered)>,
-    /// How far agents are with new contents.
-    pub trials: Vec<TrialChange>,
+    /// Agents that have got further with a new content.
+    pub tries: Vec<AgentTrial>,
+    /// Agents that try nothing any more.
+    pub ended: BTreeMap<TenantId, Vec<AgentUid>>,
+    /// Contents that agents have lived with.
+    pub known: Vec<(TenantId, Content)>,
     /// Waves that begin.
     pub begun: Vec<Begun>,
     /// Time at which there may be something to do without anything having happened.
     pub due: Option<UnixMillis>,
-}
-
-/// Change of a trial.
-#[derive(Debug)]
-pub enum TrialChange {
-    /// An agent has got further.
-    Put(AgentTrial),
-    /// An agent tries nothing any more.
-    End(TenantId, AgentUid),
-    /// Agents have lived with a content.
-    Know(TenantId, Content),
 }
 
 /// Wave of an experiment's content.
@@ -56,7 +51,8 @@ const NAMED: usize = 30;
 
 impl Changes {
     fn is_empty(&self) -> bool {
-        self.offers.is_empty() && self.trials.is_empty() && self.begun.is_empty()
+        let Self { offers, tries, ended, known, begun, due: _ } = self;
+        offers.is_empty() && tries.is_empty() && ended.is_empty() && known.is_empty() && begun.is_empty()
     }
 }
 
@@ -83,8 +79,12 @@ pub async fn offer(
     if !state.decides(&mut tx).await? {
         return Ok(None);
     }
-    for change in &changed.trials {
-        write(&mut tx, change, now).await?;
+    trials::put(&mut tx, &changed.tries).await?;
+    for (tenant, agents) in &changed.ended {
+        trials::end(&mut tx, *tenant, agents).await?;
+    }
+    for (tenant, content) in &changed.known {
+        trials::know(&mut tx, *tenant, content, now).await?;
     }
     for Begun { tenant_id, experiment_id, wave, hosts, of } in &changed.begun {
         let named = &hosts[..hosts.len().min(NAMED)];
@@ -105,12 +105,4 @@ pub async fn offer(
         state.hub.happened();
     }
     Ok(changed.due)
-}
-
-async fn write(tx: &mut Tx, change: &TrialChange, now: UnixMillis) -> Result<(), StoreError> {
-    match change {
-        TrialChange::Put(of) => trials::put(tx, of).await,
-        TrialChange::End(tenant, agent) => trials::end(tx, *tenant, *agent).await,
-        TrialChange::Know(tenant, content) => trials::know(tx, *tenant, content, now).await,
-    }
 }

@@ -1,5 +1,8 @@
 //! Trials: contents that agents of a version have lived with, and the agents that are trying one.
 
+use sqlx::AssertSqlSafe;
+
+use super::many::{parts, values};
 use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::experiment::wave::{Content, Trial};
@@ -60,44 +63,55 @@ pub async fn waves(connection: &mut Connection, tenant: TenantId) -> Result<Vec<
     rows.iter().map(|row| read(row).map(|of| (of.agent, of.trial.wave))).collect()
 }
 
-/// Writes down how far an agent's trial is.
+/// Writes down how far trials of agents are.
 ///
 /// # Errors
 /// The store's.
-pub async fn put(tx: &mut Tx, of: &AgentTrial) -> Result<(), StoreError> {
-    let AgentTrial { tenant_id, agent, content, trial } = of;
-    query(
-        "INSERT INTO content_trials
-             (tenant_id, agent_uid, version, baseline, candidate, wave, offered_at, boot_id, alive_since)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-         ON CONFLICT (tenant_id, agent_uid) DO UPDATE SET version = excluded.version,
-             baseline = excluded.baseline, candidate = excluded.candidate, wave = excluded.wave,
-             offered_at = excluded.offered_at, boot_id = excluded.boot_id, alive_since = excluded.alive_since",
-    )
-    .bind(*tenant_id)
-    .bind(*agent)
-    .bind(&content.version)
-    .bind(&content.baseline)
-    .bind(&content.candidate)
-    .bind(i64::from(trial.wave))
-    .bind(trial.offered_at)
-    .bind(&trial.process)
-    .bind(trial.alive_since)
-    .execute(tx)
-    .await?;
+pub async fn put(tx: &mut Tx, all: &[AgentTrial]) -> Result<(), StoreError> {
+    for part in parts(all) {
+        let sql = format!(
+            "INSERT INTO content_trials
+                 (tenant_id, agent_uid, version, baseline, candidate, wave, offered_at, boot_id, alive_since)
+             VALUES {}
+             ON CONFLICT (tenant_id, agent_uid) DO UPDATE SET version = excluded.version,
+                 baseline = excluded.baseline, candidate = excluded.candidate, wave = excluded.wave,
+                 offered_at = excluded.offered_at, boot_id = excluded.boot_id, alive_since = excluded.alive_since",
+            values(part.len(), 9, 1)
+        );
+        let mut writing = query(AssertSqlSafe(sql));
+        for AgentTrial { tenant_id, agent, content, trial } in part {
+            writing = writing
+                .bind(*tenant_id)
+                .bind(*agent)
+                .bind(&content.version)
+                .bind(&content.baseline)
+                .bind(&content.candidate)
+                .bind(i64::from(trial.wave))
+                .bind(trial.offered_at)
+                .bind(&trial.process)
+                .bind(trial.alive_since);
+        }
+        writing.execute(tx).await?;
+    }
     Ok(())
 }
 
-/// Ends the trial of an agent.
+/// Ends the trials of a tenant's agents.
 ///
 /// # Errors
 /// The store's.
-pub async fn end(tx: &mut Tx, tenant: TenantId, agent: AgentUid) -> Result<(), StoreError> {
-    query("DELETE FROM content_trials WHERE tenant_id = $1 AND agent_uid = $2")
-        .bind(tenant)
-        .bind(agent)
-        .execute(tx)
-        .await?;
+pub async fn end(tx: &mut Tx, tenant: TenantId, agents: &[AgentUid]) -> Result<(), StoreError> {
+    for part in parts(agents) {
+        let sql = format!(
+            "DELETE FROM content_trials WHERE tenant_id = $1 AND agent_uid IN {}",
+            values(1, part.len(), 2)
+        );
+        let mut ending = query(AssertSqlSafe(sql)).bind(tenant);
+        for agent in part {
+            ending = ending.bind(*agent);
+        }
+        ending.execute(tx).await?;
+    }
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use proto::generation::Baseline;
 
 use super::{Goal, Told, Wanted};
-use crate::actions::generations::{Begun, Changes, TrialChange};
+use crate::actions::generations::{Begun, Changes};
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
 use crate::experiment::wave::{self, Assigned, Content, Next, Trial, WAITING};
@@ -51,7 +51,7 @@ pub async fn hold_back(
         let Next { trials, known } = wave::next(&assigned, state.trial, now);
         changes.begun.extend(begun(told, &agents, &assigned, &trials));
         if known {
-            changes.trials.push(TrialChange::Know(tenant, content));
+            changes.known.push((tenant, content));
             continue;
         }
         for (&at, trial) in agents.iter().zip(trials) {
@@ -63,11 +63,13 @@ pub async fn hold_back(
             changes.due = sooner(changes.due, due);
             let next = AgentTrial { tenant_id: tenant, agent, content: content.clone(), trial };
             if before.remove(&(tenant, agent)).as_ref() != Some(&next) {
-                changes.trials.push(TrialChange::Put(next));
+                changes.tries.push(next);
             }
         }
     }
-    changes.trials.extend(before.into_keys().map(|(tenant, agent)| TrialChange::End(tenant, agent)));
+    for (tenant, agent) in before.into_keys() {
+        changes.ended.entry(tenant).or_default().push(agent);
+    }
     Ok(changes)
 }
 

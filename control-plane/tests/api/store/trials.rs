@@ -22,11 +22,15 @@ fn content(candidate: &str) -> Content {
 async fn a_trial_is_an_agents_one_and_ends_with_the_agent(store: &Store) {
     let mut tx = fleet(store).await;
     let waits = AgentTrial { tenant_id: ONE, agent: uid(1), content: content("c"), trial: Trial::default() };
-    trials::put(&mut tx, &waits).await.unwrap();
+    let other = AgentTrial { tenant_id: ONE, agent: uid(2), content: content("c"), trial: Trial::default() };
+    trials::put(&mut tx, &[waits.clone(), other]).await.unwrap();
     let trial =
         Trial { wave: 2, offered_at: Some(NOW), process: Some("a process".into()), alive_since: Some(LATER) };
     let further = AgentTrial { content: content("d"), trial, ..waits };
-    trials::put(&mut tx, &further).await.unwrap();
+    trials::put(&mut tx, std::slice::from_ref(&further)).await.unwrap();
+    assert_eq!(trials::waves(&mut tx, ONE).await.unwrap().len(), 2);
+    trials::end(&mut tx, OTHER, &[uid(1), uid(2)]).await.unwrap();
+    trials::end(&mut tx, ONE, &[uid(2)]).await.unwrap();
     assert_eq!(trials::under_way(&mut tx).await.unwrap(), [further]);
     assert_eq!(trials::waves(&mut tx, ONE).await.unwrap(), [(uid(1), 2)]);
     assert!(trials::waves(&mut tx, OTHER).await.unwrap().is_empty());
