@@ -11,8 +11,8 @@ use proto::v1::report_service_client::ReportServiceClient;
 use proto::v1::{ReportAck, ReportKey, ReportRequest, ReportStatus};
 use tokio::sync::{Barrier, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
 use tonic::transport::Endpoint;
+use tonic::{Code, Streaming};
 use uuid::Uuid;
 
 use super::loopback::source;
@@ -102,14 +102,22 @@ impl Fleet<'_> {
     }
 }
 
+/// Opens a stream, a second later where many come at once, as agents do.
 async fn open(fleet: std::net::SocketAddr, at: usize, credential: &str) -> Result<Stream> {
     let endpoint = Endpoint::from_shared(format!("http://{fleet}"))?.local_address(Some(source(at)));
-    let channel = endpoint.connect().await?;
-    let (reports, receiver) = mpsc::channel(1);
-    let mut request = tonic::Request::new(ReceiverStream::new(receiver));
-    request.metadata_mut().insert("authorization", format!("Bearer {credential}").parse()?);
-    let acks = ReportServiceClient::new(channel).report(request).await?.into_inner();
-    Ok(Stream { reports, acks })
+    loop {
+        let channel = endpoint.connect().await?;
+        let (reports, receiver) = mpsc::channel(1);
+        let mut request = tonic::Request::new(ReceiverStream::new(receiver));
+        request.metadata_mut().insert("authorization", format!("Bearer {credential}").parse()?);
+        match ReportServiceClient::new(channel).report(request).await {
+            Ok(acks) => return Ok(Stream { reports, acks: acks.into_inner() }),
+            Err(refusal) if refusal.code() == Code::Unavailable => {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(refusal) => return Err(refusal.into()),
+        }
+    }
 }
 
 /// A report as large as any, of the agent's own identities; horizons follow each other without a gap.
