@@ -84,7 +84,8 @@ async fn write(
     let (mut heard, mut became, mut changed) = (HashMap::new(), BTreeMap::new(), false);
     for (_, uid, at, news) in all {
         let Some(said) = said.get_mut(uid) else { continue };
-        heard.insert(*uid, *at);
+        let last: &mut UnixMillis = heard.entry(*uid).or_insert(*at);
+        *last = (*at).max(*last);
         changed |= take_in(&mut tx, (tenant, *uid), said, news).await?;
         if let Some(ConfigStatus { hash, status, error }) = &news.config {
             let one = Became { agent: *uid, hash: hash.clone(), status: *status, error: error.clone() };

@@ -218,6 +218,12 @@ pub async fn of(
     Ok(all)
 }
 
+/// Time at which an agent was last heard, of which `said.column2` is news. It never goes back: a sign of life that waited while a
+/// message was stored, and one that came to a replica whose clock is behind, are not later than what is known. What is known and
+/// more than a minute ahead was noted before the clock was set back.
+const LATEST: &str = "last_seen = CASE WHEN agents.last_seen BETWEEN said.column2 AND said.column2 + 60000
+                 THEN agents.last_seen ELSE said.column2 END";
+
 /// Keeps what agents of a tenant have said, each with the time at which it was heard: they are connected to this replica.
 ///
 /// # Errors
@@ -229,7 +235,7 @@ pub async fn keep(
 ) -> Result<(), StoreError> {
     for part in parts(all) {
         let sql = format!(
-            "UPDATE agents SET status = $2, replica = $3, archived_at = NULL, last_seen = said.column2,
+            "UPDATE agents SET status = $2, replica = $3, archived_at = NULL, {LATEST},
                  version = said.column3, health = said.column4, effective_hash = said.column5, host = said.column6,
                  boot_id = said.column7, generation = said.column8, baseline_digest = said.column9,
                  candidate_cut = said.column10, attributes = said.column11, refuses_configs = said.column12,
@@ -271,7 +277,7 @@ pub async fn heard(
 ) -> Result<(), StoreError> {
     for part in parts(all) {
         let sql = format!(
-            "UPDATE agents SET status = $2, replica = $3, archived_at = NULL, last_seen = said.column2
+            "UPDATE agents SET status = $2, replica = $3, archived_at = NULL, {LATEST}
              FROM (VALUES {}) AS said WHERE agents.tenant_id = $1 AND agents.uid = said.column1",
             values(part.len(), 2, 4)
         );

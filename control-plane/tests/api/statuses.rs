@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use control_plane::actions::{enroll, statuses};
+use control_plane::clock::UnixMillis;
 use control_plane::store::generations::Status;
-use control_plane::store::statuses::{ConfigStatus, Health, StatusUpdate};
+use control_plane::store::statuses::{self as store, ConfigStatus, Health, StatusUpdate};
 use hyper::StatusCode;
 use serde_json::json;
 
@@ -71,4 +72,38 @@ async fn a_sign_of_life_is_written_down_a_moment_later() {
         assert!(tokio::time::Instant::now() < deadline, "nothing is written down");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+#[tokio::test]
+async fn the_time_at_which_an_agent_was_seen_goes_back_by_no_word_that_was_late_and_with_the_clock_alone() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let (uid, credential) = enrolled(&server, &admin).await;
+    let agent = enroll::authenticate(&server.state, &credential).await.unwrap();
+    let replica = server.state.replica.id.clone();
+    let seen = async || shown(&server, &admin, uid).await["last_seen"].clone();
+    let heard = async |at: UnixMillis| {
+        let mut tx = server.state.store.begin(agent.tenant_id).await.unwrap();
+        store::heard(&mut tx, (agent.tenant_id, &replica), &[(agent.uid, at)]).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let says = async || {
+        let update = StatusUpdate { version: Some("2".to_owned()), ..StatusUpdate::default() };
+        statuses::store(&server.state, (agent.tenant_id, agent.uid), update).await.unwrap();
+    };
+    says().await;
+    let (known, now) = (seen().await, server.state.clock.now());
+    // What waited to be written down is earlier than what was stored meanwhile.
+    heard(now.before(Duration::from_secs(1))).await;
+    assert_eq!(seen().await, known);
+    // Another replica's clock is ahead by a little.
+    let ahead = now.plus(Duration::from_secs(20));
+    heard(ahead).await;
+    says().await;
+    assert_eq!(seen().await, json!(ahead));
+    // It was set back: what was noted before is no time at which anything can have been heard.
+    heard(now.plus(Duration::from_secs(3_600))).await;
+    says().await;
+    let (last, ahead) = (seen().await, json!(ahead));
+    assert!(known.as_str() < last.as_str() && last.as_str() < ahead.as_str(), "{known} {last} {ahead}");
 }
