@@ -1,6 +1,6 @@
 //! Generations: what agents are to run, written down and offered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -54,31 +54,55 @@ impl Changes {
         let Self { offers, tries, ended, known, begun, due: _ } = self;
         offers.is_empty() && tries.is_empty() && ended.is_empty() && known.is_empty() && begun.is_empty()
     }
+
+    /// The same without agents that were deleted since they were looked at; nothing if another process has told one of them
+    /// something meanwhile.
+    async fn still(mut self, connection: &mut Connection) -> Result<Option<Self>, StoreError> {
+        let trying = self.tries.iter().map(|of| (of.tenant_id, of.agent));
+        let agents = self.offers.iter().map(|(tenant, agent, _)| (*tenant, *agent)).chain(trying);
+        let agents: BTreeSet<_> = agents.collect();
+        let agents: Vec<_> = agents.into_iter().collect();
+        let last = generations::last_numbers(connection, &agents).await?;
+        let last_of = |(tenant, agent, _): &(TenantId, AgentUid, Offered)| last.get(&(*tenant, *agent));
+        if self.offers.iter().any(|offer| last_of(offer).is_some_and(|last| *last >= offer.2.generation)) {
+            return Ok(None);
+        }
+        self.offers.retain(|offer| last_of(offer).is_some());
+        self.tries.retain(|of| last.contains_key(&(of.tenant_id, of.agent)));
+        Ok(Some(self))
+    }
 }
 
-/// Writes down what agents are to run, all of it in one transaction, and wakes their connections. What `changed` tells is
-/// asked for again under the lock: meanwhile somebody may have promoted, or rolled back, what it was told from. Returns
-/// the time at which there may be something to do by itself.
+/// Writes down what agents are to run, all of it in one transaction, and wakes their connections. All agents are looked at once, and
+/// what was `decided` about them is read again under the lock: `changed` is asked again only where somebody has promoted, or
+/// rolled back, meanwhile. Returns the time at which there may be something to do by itself.
 ///
 /// # Errors
 /// The store's.
-pub async fn offer(
+pub async fn offer<D: PartialEq>(
     state: &AppState,
-    changed: impl AsyncFn(&AppState, &mut Connection) -> Result<Changes, StoreError>,
+    decided: impl AsyncFn(&mut Connection) -> Result<D, StoreError>,
+    changed: impl AsyncFn(&AppState, &mut Connection, &D) -> Result<Changes, StoreError>,
 ) -> Result<Option<UnixMillis>, StoreError> {
     // Mostly nothing changes, and nobody has to wait for the lock.
     let mut reader = state.store.read(Across::Reconcile).await?;
-    let first = changed(state, &mut reader).await?;
+    let before = decided(&mut reader).await?;
+    let first = changed(state, &mut reader, &before).await?;
     drop(reader);
     if first.is_empty() {
         return Ok(first.due);
     }
     let now = state.clock.now();
     let mut tx = state.store.begin(Across::Reconcile).await?;
-    let changed = changed(state, &mut tx).await?;
     if !state.decides(&mut tx).await? {
         return Ok(None);
     }
+    let after = decided(&mut tx).await?;
+    let first = if after == before { first.still(&mut tx).await? } else { None };
+    let changed = match first {
+        Some(first) => first,
+        None => changed(state, &mut tx, &after).await?,
+    };
     trials::put(&mut tx, &changed.tries).await?;
     for (tenant, agents) in &changed.ended {
         trials::end(&mut tx, *tenant, agents).await?;

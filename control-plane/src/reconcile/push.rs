@@ -10,6 +10,7 @@
 
 mod compared;
 mod contents;
+mod decided;
 mod freeze;
 mod plan;
 mod staging;
@@ -26,14 +27,13 @@ use crate::actions::{self, generations::Changes};
 use crate::clock::UnixMillis;
 use crate::id::TenantId;
 use crate::state::AppState;
-use crate::store::deployments::{self, Deployment};
-use crate::store::experiments;
-use crate::store::freezes;
+use crate::store::deployments::Deployment;
 use crate::store::generations::{self, Offered, Status};
 use crate::store::sessions::{self, Member};
 use crate::store::{Connection, StoreError};
 use compared::Compared;
 use contents::Contents;
+use decided::Decided;
 use plan::{Plan, Plans, Wanted, plain};
 
 /// What an agent is to run.
@@ -60,25 +60,27 @@ struct Told {
 /// # Errors
 /// The store's.
 pub async fn once(state: &AppState) -> Result<Duration, StoreError> {
-    let due = actions::generations::offer(state, changed).await?;
+    let due = actions::generations::offer(state, Decided::read, changed).await?;
     let now = state.clock.now();
     Ok(due.map_or(PERIOD, |due| now.until(due).clamp(Duration::from_millis(1), PERIOD)))
 }
 
 /// Agents that are to run something else than they were told last.
-async fn changed(state: &AppState, reader: &mut Connection) -> Result<Changes, StoreError> {
-    let under_way = experiments::under_way(reader).await?;
-    let frozen = freezes::all(reader).await?;
-    let contents = Contents::of(&state.plans, &under_way).await;
+async fn changed(
+    state: &AppState,
+    reader: &mut Connection,
+    Decided { under_way, frozen, deployments: all }: &Decided,
+) -> Result<Changes, StoreError> {
+    let contents = Contents::of(&state.plans, under_way).await;
     let mut deployed: Option<(TenantId, Vec<(Deployment, String)>)> = None;
     let mut told = Vec::new();
     let members = sessions::everybody(reader).await?;
     let mut latest = generations::latest_of_all(reader).await?;
-    let mut plans = Plans::new(&under_way);
+    let mut plans = Plans::new(under_way);
     for member in members.into_iter().filter(|member| !member.refuses_configs) {
         let tenant = member.tenant_id;
         if deployed.as_ref().is_none_or(|(of, _)| *of != tenant) {
-            let latest = deployments::latest(reader, tenant).await?;
+            let latest = all.get(&tenant).cloned().unwrap_or_default();
             deployed = Some((tenant, contents::digested(&state.plans, latest).await));
         }
         let deployments = deployed.as_ref().map(|(_, all)| all.as_slice()).unwrap_or_default();
@@ -91,8 +93,8 @@ async fn changed(state: &AppState, reader: &mut Connection) -> Result<Changes, S
         let restored = since.is_some_and(restored);
         told.push(Told { member, latest, goal, restored });
     }
-    let mut changes = staging::hold_back(state, reader, &mut told, &frozen).await?;
-    freeze::hold(reader, &mut told, &frozen).await?;
+    let mut changes = staging::hold_back(state, reader, &mut told, frozen).await?;
+    freeze::hold(reader, &mut told, frozen).await?;
     let mut compared = Compared::default();
     for Told { member, latest, goal, .. } in told {
         let promoted = match &goal {

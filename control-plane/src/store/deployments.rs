@@ -1,5 +1,7 @@
 //! Pipeline that a selector of agents runs outside experiments.
 
+use std::collections::BTreeMap;
+
 use super::sessions::Member;
 use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
@@ -97,6 +99,27 @@ pub async fn latest(connection: &mut Connection, tenant: TenantId) -> Result<Vec
     .fetch_all(connection)
     .await?;
     rows.iter().map(read).collect()
+}
+
+/// The latest version of each of every tenant's, in the same order, by tenant.
+///
+/// # Errors
+/// The store's.
+pub async fn latest_of_all(
+    connection: &mut Connection,
+) -> Result<BTreeMap<TenantId, Vec<Deployment>>, StoreError> {
+    let rows = query(
+        "SELECT d.* FROM deployments AS d WHERE d.version =
+             (SELECT MAX(version) FROM deployments AS l WHERE l.tenant_id = d.tenant_id AND l.id = d.id)
+         ORDER BY d.created_at, d.id",
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut all: BTreeMap<TenantId, Vec<Deployment>> = BTreeMap::new();
+    for row in &rows {
+        all.entry(row.try_get("tenant_id")?).or_default().push(read(row)?);
+    }
+    Ok(all)
 }
 
 /// Fragments of all versions of all deployments of a tenant's, each once.

@@ -170,6 +170,35 @@ pub async fn latest_of_all(
     rows.iter().map(|row| Ok(((row.try_get("tenant_id")?, row.try_get("agent_uid")?), read(row)?))).collect()
 }
 
+/// Number of the latest generation of each of these agents that there is, of whichever tenant; 0 before the first.
+///
+/// # Errors
+/// The store's.
+pub async fn last_numbers(
+    connection: &mut Connection,
+    all: &[(TenantId, AgentUid)],
+) -> Result<HashMap<(TenantId, AgentUid), i64>, StoreError> {
+    let mut last = HashMap::with_capacity(all.len());
+    for part in parts(all) {
+        let sql = format!(
+            "SELECT agents.tenant_id, agents.uid, (SELECT MAX(generation) FROM agent_generations AS told
+                 WHERE told.tenant_id = agents.tenant_id AND told.agent_uid = agents.uid) AS generation
+             FROM (VALUES {}) AS asked
+             JOIN agents ON agents.tenant_id = asked.column1 AND agents.uid = asked.column2",
+            values(part.len(), 2, 1)
+        );
+        let mut asking = query(AssertSqlSafe(sql));
+        for (tenant, agent) in part {
+            asking = asking.bind(*tenant).bind(*agent);
+        }
+        for row in asking.fetch_all(connection).await? {
+            let generation: Option<i64> = row.try_get("generation")?;
+            last.insert((row.try_get("tenant_id")?, row.try_get("uid")?), generation.unwrap_or(0));
+        }
+    }
+    Ok(last)
+}
+
 /// Up to `limit` generations of an agent before number `before`, the newest first.
 ///
 /// # Errors

@@ -14,12 +14,13 @@ use super::postgres::{database, shared};
 const ROWS: u32 = 100_000;
 
 /// Beginnings of the statements that look at all that there is, for reconcilers and at a start.
-const OF_ALL: [&str; 9] = [
+const OF_ALL: [&str; 10] = [
     "SELECT * FROM agents WHERE archived_at IS NULL ORDER BY tenant_id, uid",
     "SELECT * FROM content_trials ORDER BY",
     "SELECT 1 FROM users LIMIT 1",
     "SELECT id FROM tenants ORDER BY",
     "SELECT tenant_id, since FROM freezes",
+    "SELECT d.* FROM deployments AS d WHERE d.version",
     "SELECT tenant_id, uid FROM agents WHERE archived_at IS NULL AND status <>",
     "SELECT tenant_id, version, baseline, candidate FROM known_contents",
     // The latest generation of each agent, and all that are not answered, by an index that has nothing else.

@@ -40,10 +40,10 @@ pub async fn told(server: &Server, uid: Uuid) -> String {
         compared_with: Vec::new(),
         error: None,
     };
-    let look = async |_: &_, _: &mut _| {
+    let look = async |_: &_, _: &mut _, (): &()| {
         Ok(actions::Changes { offers: vec![(tenant, uid, offered.clone())], ..Default::default() })
     };
-    actions::offer(&server.state, look).await.unwrap();
+    actions::offer(&server.state, async |_: &mut _| Ok(()), look).await.unwrap();
     hash
 }
 
