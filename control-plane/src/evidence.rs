@@ -98,13 +98,13 @@ pub async fn evidence(
         if whole.in_conflict { whole.without_findings() } else { whole }
     };
     let mut agents: Vec<AgentEvidence> = agents.into_iter().map(with_totals).collect();
-    let since = |uid| baselines.since(uid).unwrap_or(0);
-    let walked = walks.measure(reader, experiment, &mut agents, since).await?;
+    let compared = |uid| baselines.since(uid).unwrap_or(0);
+    let walked = walks.measure(reader, experiment, &mut agents, compared).await?;
     let stretch = stretch(reader, (experiment, run), &baselines).await?;
     let whole_hours = u8::try_from(experiment.spec.report_every.as_secs() / 3_600).unwrap_or(u8::MAX);
     let stretch = stretch.map(|stretch| Stretch::from(stretch).lengthened(whole_hours));
     let across = slices::across(reader, (experiment.tenant_id, experiment.id)).await?;
-    Ok(Evidence { agents, stretch, across, delay, walked })
+    Ok(Evidence { agents, since, stretch, across, delay, walked })
 }
 
 impl From<windows::Stretch> for Stretch {

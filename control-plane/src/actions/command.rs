@@ -90,7 +90,9 @@ async fn attempt(
         Command::Resume => Action::Resume,
         Command::Stop => Action::Stop,
         Command::Promote(forced) => {
-            Action::Promote(promotion::reasons(state, actor, &experiment, forced.as_ref()).await?)
+            let (reasons, verdict) = promotion::reasons(state, actor, &experiment, forced.as_ref()).await?;
+            let promote = lifecycle::promote(state, experiment, reasons, verdict, By::from(actor));
+            return Ok(promote.await);
         }
         Command::RollBack => Action::RollBack(vec![Reason::new(
             "person",

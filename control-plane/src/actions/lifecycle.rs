@@ -300,6 +300,30 @@ pub async fn act(
     step(state, tx, experiment, action, by).await
 }
 
+/// Promotes one on a person's word, and writes down the verdict of that moment: the last one may be of before all reports.
+///
+/// # Errors
+/// [`Failed`].
+pub async fn promote(
+    state: &AppState,
+    experiment: Experiment,
+    reasons: Vec<Reason>,
+    verdict: Option<Verdict>,
+    by: By,
+) -> Result<Experiment, Failed> {
+    if experiment.state.awaits_approval(&experiment.spec) {
+        return Err(Failed::NotApproved);
+    }
+    let Experiment { tenant_id, id, version, .. } = experiment;
+    let mut tx = state.store.begin(tenant_id).await?;
+    if let Some(verdict) = verdict
+        && !experiments::decided(&mut tx, (tenant_id, id, version), &verdict).await?
+    {
+        return Err(Failed::Stale);
+    }
+    step(state, tx, experiment, Action::Promote(reasons), by).await
+}
+
 /// Takes the next step, on the agents that the selector matches now.
 ///
 /// # Errors

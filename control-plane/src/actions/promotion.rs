@@ -4,7 +4,7 @@
 
 use crate::auth::Actor;
 use crate::evidence::{Moment, evidence};
-use crate::experiment::{Criterion, Reason, State, Unmet, decide};
+use crate::experiment::{Reason, State, Unmet, Verdict, decide};
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
@@ -46,7 +46,8 @@ impl Forced {
     }
 }
 
-/// Reasons of a promotion that `actor` asks for. Where the experiment is in no phase to be promoted, that is not told here.
+/// Reasons of a promotion that `actor` asks for, and the verdict of now, against which or by which it is. Where the experiment is in
+/// no phase to be promoted, that is not told here.
 ///
 /// # Errors
 /// Conflict with the criteria that are not met, unless it is forced; and the store's.
@@ -55,22 +56,27 @@ pub(super) async fn reasons(
     actor: &Actor,
     experiment: &Experiment,
     forced: Option<&Forced>,
-) -> Result<Vec<Reason>, Refusal> {
+) -> Result<(Vec<Reason>, Option<Verdict>), Refusal> {
     let mut reasons = vec![Reason::new("person", "promote", format!("{} asked for it.", actor.email))];
     if !experiment.state.allowed(&experiment.spec).contains(&"promote") {
-        return Ok(reasons);
+        return Ok((reasons, None));
     }
-    let unmet = Unmet(unmet(state, experiment).await?);
+    let Some((verdict, unmet)) = now(state, experiment).await? else { return Ok((reasons, None)) };
     match forced {
         None if unmet.0.is_empty() => {}
         None => return Err(Refusal::conflict(not_met(experiment, &unmet))),
         Some(Forced { reason }) => {
             let sentence = format!("{} forced it, though {unmet} The reason: {reason}", actor.email);
             reasons.push(Reason::new("person", "force", sentence).about(Vec::new(), unmet.named()));
-            reasons.extend(unmet.0.into_iter().map(|criterion| criterion.finding));
+            // What is the same of several is said once.
+            for finding in unmet.0.into_iter().map(|criterion| criterion.finding) {
+                if reasons.iter().all(|reason| reason.sentence != finding.sentence) {
+                    reasons.push(finding);
+                }
+            }
         }
     }
-    Ok(reasons)
+    Ok((reasons, Some(verdict)))
 }
 
 fn not_met(experiment: &Experiment, unmet: &Unmet) -> String {
@@ -82,8 +88,9 @@ fn not_met(experiment: &Experiment, unmet: &Unmet) -> String {
     )
 }
 
-async fn unmet(state: &AppState, experiment: &Experiment) -> Result<Vec<Criterion>, StoreError> {
-    let Some(run) = experiment.state.run() else { return Ok(Vec::new()) };
+/// Verdict on the evidence as it is now, and the criteria that are not met.
+async fn now(state: &AppState, experiment: &Experiment) -> Result<Option<(Verdict, Unmet)>, StoreError> {
+    let Some(run) = experiment.state.run() else { return Ok(None) };
     let (goal, since) = match &experiment.state {
         State::Analyzing { goal, since, .. } => (Some(*goal), Some(*since)),
         _ => (None, None),
@@ -92,5 +99,6 @@ async fn unmet(state: &AppState, experiment: &Experiment) -> Result<Vec<Criterio
     let mut reader = state.store.read(experiment.tenant_id).await?;
     let evidence = evidence(&mut reader, &state.walks, experiment, run, since, moment).await?;
     let verdict = decide(&evidence, &experiment.spec, run, goal, moment.now);
-    Ok(verdict.unmet(run.step))
+    let unmet = Unmet(verdict.unmet(run.step));
+    Ok(Some((verdict, unmet)))
 }

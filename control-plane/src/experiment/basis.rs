@@ -45,6 +45,9 @@ pub struct Basis {
     pub unassigned: Option<f64>,
     /// Horizons that count for nothing: the split lost a unit in them, or batches were left out of them.
     pub void_horizons: u32,
+    /// Begin of what is said of horizons, while the last one of a step is being collected; else it is said of all the step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<UnixMillis>,
     /// Stretch that the evidence covers; nothing where nothing came in.
     pub stretch: Option<Stretch>,
     /// Instants at which lenses of gauges were looked at, on the agent with most of them.
@@ -122,6 +125,7 @@ impl Basis {
             unassigned: (figures.points_in > 0)
                 .then(|| figures.unassigned_points as f64 / figures.points_in as f64),
             void_horizons: evidence.agents.iter().map(|agent| agent.voided).sum(),
+            since: evidence.since,
             stretch: evidence.stretch.clone(),
             instants: instants(evidence),
             apart: spec.window,
@@ -133,11 +137,14 @@ impl Basis {
     pub fn sentences(&self) -> Vec<String> {
         let counts = if self.void_horizons > 0 { " that counts" } else { "" };
         let mut said = vec![match &self.stretch {
-            Some(stretch) => stretch.sentence(self.counted.len()),
+            Some(stretch) => stretch.sentence(self.counted.len(), self.since),
             // Who has not reported yet may have any traffic.
             None if self.idle.is_empty() => "No agent has reported anything that counts yet.".to_owned(),
             None => format!("Nothing{counts} came in on any agent that has reported."),
         }];
+        if let Some(since) = self.since {
+            said.push(format!("The last horizon is being collected since {since}: counts of horizons, and what is idle, are of that."));
+        }
         let lists = [
             ("Idle, because nothing came in", &self.idle),
             ("Without a report for longer than two horizons", &self.missing),
@@ -192,10 +199,15 @@ const OVERLAPS: &str = "Some series come through several agents, so that counts 
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 impl Stretch {
-    fn sentence(&self, agents: usize) -> String {
-        let rests = match agents {
-            0 => "No agent counts in this step yet. Before it something came in".to_owned(),
-            some => format!("It rests on {}", counted(some as u64, "agent")),
+    fn sentence(&self, agents: usize, since: Option<UnixMillis>) -> String {
+        let rests = match (agents, since) {
+            (0, None) => "No agent counts in this step yet. Before it something came in".to_owned(),
+            (0, Some(since)) => {
+                format!(
+                    "No agent has reported the last horizon yet, since {since}. Before it something came in"
+                )
+            }
+            (some, _) => format!("It rests on {}", counted(some as u64, "agent")),
         };
         format!("{rests}, from {} to {}; {}.", self.from, self.to, self.not_seen())
     }

@@ -174,6 +174,8 @@ impl AgentEvidence {
 pub struct Evidence {
     /// One for each.
     pub agents: Vec<AgentEvidence>,
+    /// Begin of what their horizons are of, while the last one of a step is being collected; else they are of all the step.
+    pub since: Option<UnixMillis>,
     /// Stretch in which something came in anywhere, since the experiment began; nothing where nothing did.
     pub stretch: Option<Stretch>,
     /// What was found by comparing agents with each other.

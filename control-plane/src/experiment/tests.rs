@@ -468,6 +468,7 @@ mod claims;
 mod gone;
 mod guarded;
 mod intervals;
+mod last;
 mod lenses;
 mod limits_of_sample;
 mod observation;

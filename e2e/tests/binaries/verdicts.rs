@@ -49,7 +49,7 @@ async fn without_traffic_an_experiment_holds_by_name_and_goes_on_once_something_
         text.contains("Nothing came in on any agent that has reported.") && text.contains("not measured"),
         "{text}"
     );
-    assert!(text.contains("Nothing came in on node-1 during this step"), "{text}");
+    assert!(text.contains("Nothing came in on node-1 in the step mirror"), "{text}");
 
     fleet.sources.push(Source::start(fleet.agents[0].endpoint(), 1));
     let promoted = fleet.until(&id, "promoted", |s| s["outcome"] == "promoted").await;

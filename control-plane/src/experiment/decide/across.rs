@@ -26,8 +26,10 @@ pub fn criterion(looked: &Subject<'_>) -> Criterion {
         return violated(looked, limit);
     }
     if agents.len() < 2 {
-        let sentence =
-            "In this step horizons of not more than one agent count, so that agents cannot be compared.";
+        let sentence = format!(
+            "In the step {} horizons of not more than one agent count, so that agents cannot be compared.",
+            looked.step()
+        );
         let finding = Reason::new("L0", QUANTITY, sentence);
         return Criterion::default_of(Answer::NotApplicable, Effect::RollBackAtOnce, finding);
     }

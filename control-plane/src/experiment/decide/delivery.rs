@@ -80,10 +80,11 @@ fn refusals(looked: &Subject<'_>) -> [Refused; 2] {
 fn refused(looked: &Subject<'_>) -> Option<Criterion> {
     const QUANTITY: &str = "undelivered";
     let Step::Split(_) = looked.run.step else { return None };
-    let [known, unknown] = refusals(looked);
+    let (step, [known, unknown]) = (looked.step(), refusals(looked));
     if known.settled + unknown.settled == 0 {
-        let sentence =
-            "No point of the candidate was settled by a destination in this step, so that none was refused.";
+        let sentence = format!(
+            "No point of the candidate was settled by a destination in the step {step}, so that none was refused."
+        );
         let finding = Reason::new("L2", QUANTITY, sentence);
         return Some(Criterion::default_of(Answer::NotApplicable, Effect::RollBack, finding));
     }
@@ -98,8 +99,8 @@ fn refused(looked: &Subject<'_>) -> Option<Criterion> {
     let beyond = (known.share() - known.expected_share()).max(0.0);
     if beyond <= REFUSED[0] && unknown.share() > REFUSED[0] {
         let sentence = format!(
-            "{}, on agents on which nothing of the baseline was settled in this step, and before it some of it was refused or none \
-             settled: there is nothing to compare with, and the destination may refuse whatever comes. See what it says in the \
+            "{}, on agents on which nothing of the baseline was settled in the step {step}, and before that some of it was refused \
+             or none settled: there is nothing to compare with, and the destination may refuse whatever comes. See what it says in the \
              agents' logs; a policy with `max_error_rate` accepts so many.",
             refused(&unknown)
         );
@@ -107,9 +108,9 @@ fn refused(looked: &Subject<'_>) -> Option<Criterion> {
         return Some(Criterion::default_of(Answer::NotMeasured, Effect::RollBack, finding));
     }
     let when = match (known.of_step, known.of_before) {
-        (false, true) => " before this step, in which nothing of it was settled",
-        (true, true) => " in this step, or before it where nothing of it was settled in this",
-        _ => "",
+        (false, true) => format!(" before, as nothing of it was settled in the step {step}"),
+        (true, true) => format!(" in the step {step}, or before it where nothing of it was settled in that"),
+        _ => String::new(),
     };
     let of_baseline = match known.settled {
         0 => "; nothing of the baseline was settled".to_owned(),
@@ -157,9 +158,9 @@ fn of_step(looked: &Subject<'_>) -> OfStep {
 }
 
 fn arrived(looked: &Subject<'_>) -> Option<Criterion> {
-    let Step::Split(weight) = looked.run.step else { return None };
-    let (step, of) = (looked.run.step, of_step(looked));
-    let all = weight == 10_000;
+    let weight @ Step::Split(bp) = looked.run.step else { return None };
+    let (step, of) = (looked.step(), of_step(looked));
+    let all = bp == 10_000;
     let (answer, sentence) = if of.confirmed > 0 {
         (
             Answer::Met,
@@ -180,7 +181,7 @@ fn arrived(looked: &Subject<'_>) -> Option<Criterion> {
         (
             Answer::NotApplicable,
             format!(
-                "The weight {step} assigns no unit to the candidate, so the step shows nothing of its delivery and is skipped."
+                "The weight {weight} assigns no unit to the candidate, so the step shows nothing of its delivery and is skipped."
             ),
         )
     } else if of.assigned == 0 {
@@ -194,7 +195,7 @@ fn arrived(looked: &Subject<'_>) -> Option<Criterion> {
         (
             Answer::NotApplicable,
             format!(
-                "Of {} of the units that the weight {step} assigns to the candidate none left by it, so the step shows nothing of its delivery and is skipped.",
+                "Of {} of the units that the weight {weight} assigns to the candidate none left by it, so the step shows nothing of its delivery and is skipped.",
                 counted(of.assigned, "point")
             ),
         )

@@ -86,8 +86,9 @@ fn zero_output(looked: &Subject<'_>) -> Criterion {
     let sentence = if silent.is_empty() {
         // Of a long step the last horizons are kept.
         format!(
-            "In {} of the step in which the baseline put out points, the candidate did, too.",
-            counted(asked as u64, "horizon")
+            "In {} of the step {} in which the baseline put out points, the candidate did, too.",
+            counted(asked as u64, "horizon"),
+            looked.step()
         )
     } else {
         format!(

@@ -12,6 +12,7 @@ mod added_up;
 mod approval;
 mod arrivals;
 mod baseline;
+mod between;
 mod beyond_mirror;
 mod delivery;
 mod guardrails;
@@ -127,6 +128,7 @@ struct Subject<'a> {
     evidence: &'a Evidence,
     spec: &'a Spec,
     run: &'a Run,
+    goal: Option<Goal>,
     now: UnixMillis,
     /// Horizons that each agent must have in the step.
     needed: u32,
@@ -142,6 +144,14 @@ impl Subject<'_> {
     /// Tells whether anything came in on any agent.
     fn came_in(&self) -> bool {
         self.figures.points_in > 0
+    }
+
+    /// The step, as far as horizons of it are looked at: once the last one is being collected, those since then.
+    fn step(&self) -> String {
+        match self.evidence.since {
+            None => self.run.step.to_string(),
+            Some(since) => format!("{} since {since}", self.run.step),
+        }
     }
 
     /// Words after what there is none of: of horizons that are void, something may have come in.
@@ -223,7 +233,7 @@ fn covering(horizons: &[Arc<Findings>], [from, to]: [u64; 2], length: u64) -> Op
 pub fn decide(evidence: &Evidence, spec: &Spec, run: &Run, goal: Option<Goal>, now: UnixMillis) -> Verdict {
     // A last horizon is one more than those of the step; what only observes has no others.
     let needed = if goal.is_some_and(|goal| goal != Goal::Judge) { 1 } else { spec.policy.min_horizons };
-    let looked = Subject { evidence, spec, run, now, needed, figures: figures(evidence) };
+    let looked = Subject { evidence, spec, run, goal, now, needed, figures: figures(evidence) };
     let basis = Basis::of(evidence, &looked.figures, spec, now);
     let (pending, wait) = pending::criterion(&looked);
     let mut criteria = vec![pending, baseline::criterion(&looked)];
@@ -243,7 +253,7 @@ pub fn decide(evidence: &Evidence, spec: &Spec, run: &Run, goal: Option<Goal>, n
         criteria.extend(delivery::criteria(&looked));
         criteria.extend(guardrails::criteria(&looked));
     }
-    not_yet::say(&looked, goal, &mut criteria);
+    not_yet::say(&looked, &mut criteria);
     let verdict = if spec.is_observe_only() {
         let beyond = if run.step == Step::Aa { Vec::new() } else { beyond_mirror::criteria(&looked) };
         let verdict = observed::judge(&looked, [&criteria, &beyond], wait, goal);

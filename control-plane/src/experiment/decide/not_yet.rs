@@ -1,23 +1,28 @@
-//! Sentence about a stretch of which nothing was reported yet: that, and not that nothing came in.
+//! Sentence about a stretch of which not everything was reported yet: that, and not that nothing came in.
 
 use super::Subject;
-use crate::experiment::{AgentEvidence, Answer, Criterion, Goal};
+use crate::experiment::words::listed;
+use crate::experiment::{AgentEvidence, Answer, Criterion};
 
-/// Says of what was not measured that it could not be yet, where no agent has reported a horizon of what is looked at.
-pub(super) fn say(looked: &Subject<'_>, goal: Option<Goal>, criteria: &mut [Criterion]) {
-    let has_told = |agent: &AgentEvidence| {
+/// Says of what was not measured that it could not be yet, where nothing came in on any agent that has reported a horizon of what
+/// is looked at, and others are still to report one.
+pub(super) fn say(looked: &Subject<'_>, criteria: &mut [Criterion]) {
+    let has_told = |agent: &&AgentEvidence| {
         !agent.horizons.is_empty() || agent.count + agent.idle + agent.voided > 0 || !agent.void.is_empty()
     };
-    if looked.evidence.agents.iter().any(has_told) {
+    let (told, silent): (Vec<&AgentEvidence>, Vec<&AgentEvidence>) =
+        looked.evidence.agents.iter().partition(has_told);
+    let to_tell = |agent: &&AgentEvidence| agent.is_waited_for(looked.spec, looked.now);
+    let Some(sentence) = (match told.as_slice() {
+        [] => Some(nobody(looked)),
+        told if told.iter().all(|agent| agent.is_idle()) => {
+            let silent: Vec<String> =
+                silent.into_iter().filter(to_tell).map(|one| one.host.clone()).collect();
+            (!silent.is_empty()).then(|| some(looked, told, &silent))
+        }
+        _ => None,
+    }) else {
         return;
-    }
-    let sentence = match goal {
-        None | Some(Goal::Judge) => {
-            format!("Not known yet: no agent has reported a horizon of the step {}.", looked.run.step)
-        }
-        Some(Goal::Promote | Goal::Stop) => {
-            "Not known yet: no agent has reported its last horizon.".to_owned()
-        }
     };
     let open =
         criteria.iter_mut().filter(|one| matches!(one.answer, Answer::NotMeasured | Answer::NotApplicable));
@@ -25,4 +30,19 @@ pub(super) fn say(looked: &Subject<'_>, goal: Option<Goal>, criteria: &mut [Crit
     for criterion in open.filter(|one| !["audit", "person", "L3"].contains(&one.finding.layer.as_str())) {
         criterion.finding.sentence.clone_from(&sentence);
     }
+}
+
+fn nobody(looked: &Subject<'_>) -> String {
+    format!("Not known yet: no agent has reported a horizon of the step {}.", looked.step())
+}
+
+fn some(looked: &Subject<'_>, told: &[&AgentEvidence], silent: &[String]) -> String {
+    let told: Vec<String> = told.iter().map(|agent| agent.host.clone()).collect();
+    format!(
+        "Not known yet: in the step {} nothing came in on {}, and {} {} not reported a horizon of it.",
+        looked.step(),
+        listed(&told),
+        listed(silent),
+        if silent.len() == 1 { "has" } else { "have" }
+    )
 }

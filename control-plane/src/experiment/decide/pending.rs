@@ -3,7 +3,7 @@
 use super::{Subject, Verb};
 use crate::experiment::basis::{is_missing, is_silent};
 use crate::experiment::words::{count, counted, listed, percent};
-use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
+use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Goal, Reason};
 
 /// The criterion that enough of the step's agents have enough horizons in which something came in, and the verb that
 /// follows where they have not: wait, or hold where waiting alone does not help.
@@ -64,7 +64,7 @@ fn too_many_gone(looked: &Subject<'_>) -> Option<Reason> {
 fn complete(looked: &Subject<'_>, behind: &[&AgentEvidence]) -> Reason {
     let (enough, fewer): (Vec<&AgentEvidence>, Vec<&AgentEvidence>) =
         looked.evidence.counted().partition(|agent| agent.count >= looked.needed);
-    let step = looked.run.step;
+    let step = looked.step();
     let needed = counted(looked.needed.into(), "horizon");
     let mut sentence = match enough.as_slice() {
         [one] => format!("{} has {needed} or more with traffic in the step {step}", one.host),
@@ -91,9 +91,28 @@ fn complete(looked: &Subject<'_>, behind: &[&AgentEvidence]) -> Reason {
         sentence += &format!("; nobody waits for {}, which the policy lets go", listed(&hosts(&absent)));
     }
     sentence.push('.');
+    sentence += &of_policy(looked);
     let needed = f64::from(looked.needed);
     let least = enough.iter().map(|agent| agent.count).min().unwrap_or(0);
     looked.measured(Reason::new("audit", "horizons", sentence), f64::from(least), needed)
+}
+
+/// Words about the horizons that the policy asks for, where those that are waited for now are others.
+fn of_policy(looked: &Subject<'_>) -> String {
+    let asked = counted(looked.policy().min_horizons.into(), "horizon");
+    match looked.goal {
+        Some(Goal::Promote) => {
+            format!(
+                " That is the last horizon; what the policy asks for of the step, {asked}, was in before."
+            )
+        }
+        Some(Goal::Stop) => {
+            format!(
+                " That is the last horizon: it was stopped, and nobody waits for what the policy asks for, {asked}."
+            )
+        }
+        Some(Goal::Judge) | None => String::new(),
+    }
 }
 
 fn void(behind: &[&AgentEvidence]) -> Option<Reason> {
@@ -167,8 +186,9 @@ fn idle(looked: &Subject<'_>, behind: &[&AgentEvidence], with_traffic: usize) ->
     }
     let needed = looked.policy().min_hosts.max(1);
     let sentence = format!(
-        "Nothing came in on {} during this step, and {} with traffic {} needed: send {} metrics, or select agents that get some.",
+        "Nothing came in on {} in the step {}, and {} with traffic {} needed: send {} metrics, or select agents that get some.",
         listed(&hosts(&idle)),
+        looked.step(),
         counted(needed.into(), "agent"),
         if needed == 1 { "is" } else { "are" },
         if idle.len() == 1 { "it" } else { "them" },
@@ -183,12 +203,14 @@ fn to_come(looked: &Subject<'_>, behind: &[&AgentEvidence]) -> Reason {
     let so_many = if least == most { least.to_string() } else { format!("{least} to {most}") };
     let waiting = hosts(behind);
     let needed = looked.needed;
+    let since = looked.evidence.since;
+    let since = since.map(|at| format!(" since {at}, when the last one began")).unwrap_or_default();
     let sentence = if waiting.is_empty() {
         let needed = counted(looked.policy().min_hosts.max(1).into(), "agent");
         format!("{needed} with traffic must report; so many are not in the step.")
     } else {
         format!(
-            "{so_many} of {} with traffic are in; waiting for {}.{}",
+            "{so_many} of {} with traffic are in{since}; waiting for {}.{}",
             counted(needed.into(), "horizon"),
             listed(&waiting),
             fallen_silent(behind)

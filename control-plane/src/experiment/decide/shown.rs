@@ -11,7 +11,7 @@ use observe::{
     OWNERS,
 };
 
-use super::{Subject, added_up, arrivals, sampled, shown_in_sample};
+use super::{Subject, added_up, arrivals, between, sampled, shown_in_sample};
 use crate::experiment::words::{are, counted, listed, percent, signed};
 use crate::experiment::{Answer, Criterion, Effect, Reason};
 use crate::id::AgentUid;
@@ -93,6 +93,10 @@ fn criterion(looked: &Subject<'_>, lens: &Lens, hold: Duration) -> Criterion {
     };
     let sentence = match added_up::sentence(looked, fleet.hosts) {
         Some(which) if fleet.hosts > 0 => format!("{sentence} {which}"),
+        _ => sentence,
+    };
+    let sentence = match between::sentence(looked, lens) {
+        Some(unseen) if fleet.hosts > 0 => format!("{sentence} {unseen}"),
         _ => sentence,
     };
     // A default lens of which nothing came in was asked for by nobody; one that no instant of counts was entered.

@@ -19,7 +19,7 @@ use crate::experiment::{AgentEvidence, Basis, Criterion, Effect, Evidence, Reaso
 /// Looks at who runs the first step.
 #[must_use]
 pub fn decide_start(evidence: &Evidence, spec: &Spec, run: &Run, now: UnixMillis) -> Verdict {
-    let looked = Subject { evidence, spec, run, now, needed: 1, figures: figures(evidence) };
+    let looked = Subject { evidence, spec, run, goal: None, now, needed: 1, figures: figures(evidence) };
     let harm: Vec<Criterion> = harm::to_agents(&looked)
         .into_iter()
         .filter(|one| one.is_violated_with(Effect::RollBackAtOnce))

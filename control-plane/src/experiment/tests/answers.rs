@@ -34,7 +34,7 @@ fn zero_points_on_every_agent_are_never_promoted_whatever_the_step() {
         assert_eq!(verdict.basis.idle, ["host-1", "host-2"]);
         assert_eq!(verdict.basis.sentences()[0], "Nothing came in on any agent that has reported.");
         let sentence = &verdict.reasons[0].sentence;
-        assert!(sentence.contains("on host-1, host-2 during this step"), "{sentence}");
+        assert!(sentence.contains("on host-1, host-2 in the step"), "{sentence}");
         assert!(verdict.criteria.iter().all(|one| one.answer != Answer::Met), "{:#?}", verdict.criteria);
     }
 }

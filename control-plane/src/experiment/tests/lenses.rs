@@ -1,6 +1,6 @@
 //! What of lenses must not be overlooked: groups that are lost without a limit, and agents that were idle for a while.
 
-use observe::{LensError, LensReport, Unnamed};
+use observe::{LensError, LensFunction, LensReport, Unnamed};
 
 use super::answers::{decided, two};
 use super::*;
@@ -89,4 +89,38 @@ fn a_total_over_agents_of_which_some_were_idle_is_not_said_to_be_of_all_the_time
         sentence.ends_with(", without the time in which nothing came in: on host-2 for 3 horizons."),
         "{sentence}"
     );
+}
+
+#[test]
+fn of_extremes_it_is_said_what_is_not_compared_and_of_other_lenses_it_is_not() {
+    let told = |function, limit: Option<f64>| {
+        let mut spec = asking(|policy| policy.max_lens_error = limit);
+        spec.lenses.truncate(1);
+        spec.lenses[0].function = function;
+        let name = spec.lenses[0].name.clone();
+        let agents = two(|| {
+            let mut found = good();
+            found.lenses[0].name.clone_from(&name);
+            found
+        });
+        let quantity = if limit.is_some() { "max_lens_error" } else { "lens" };
+        criterion(&decided(agents, &spec, Step::Mirror), quantity).finding.sentence
+    };
+    for limit in [None, Some(0.1)] {
+        for (function, what) in [(LensFunction::Max, "Peaks"), (LensFunction::Min, "Lows")] {
+            let unseen = format!("{what} between two instants, which are 10s apart, are not compared.");
+            assert!(told(function, limit).ends_with(&unseen), "{}", told(function, limit));
+        }
+        assert!(
+            !told(LensFunction::Sum, limit).contains("between two"),
+            "{}",
+            told(LensFunction::Sum, limit)
+        );
+    }
+    // Of a lens that nothing entered there is no more to say.
+    let mut silent = spec();
+    silent.lenses.truncate(1);
+    (silent.lenses[0].function, silent.lenses[0].name) = (LensFunction::Max, "nobody's".into());
+    let sentence = criterion(&decided(two(good), &silent, Step::Mirror), "lens").finding.sentence;
+    assert!(!sentence.contains("between two"), "{sentence}");
 }

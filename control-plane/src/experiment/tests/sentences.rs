@@ -94,7 +94,7 @@ fn one_agent_is_not_called_all_of_them() {
         "host-1 has 2 horizons or more with traffic in the step mirror."
     );
     let said = sentence(&verdict, "collisions_across_agents");
-    assert!(said.starts_with("In this step horizons of not more than one agent count"), "{said}");
+    assert!(said.starts_with("In the step mirror horizons of not more than one agent count"), "{said}");
 }
 
 #[test]

@@ -210,7 +210,7 @@ fn units_of_an_agent_that_began_anew_are_not_said_to_be_twice_as_many() {
 fn of_horizons_that_are_not_kept_any_more_it_is_not_said_that_the_candidate_put_out_points() {
     let told = |horizons: &[Comparison]| said(vec![agent(1, horizons)], &spec(), Step::Mirror, "zero_output");
     let of = |many: &str| {
-        format!("In {many} of the step in which the baseline put out points, the candidate did, too.")
+        format!("In {many} of the step mirror in which the baseline put out points, the candidate did, too.")
     };
     assert_eq!(told(&[good(), nothing(), good()]), of("2 horizons"));
     assert_eq!(told(&[good()]), of("1 horizon"));
@@ -249,14 +249,31 @@ fn of_a_stretch_that_nobody_has_reported_yet_it_is_not_said_that_nothing_came_in
     for false_yet in ["Nothing came in", "put out nothing", "Nothing was heard", "has nothing"] {
         assert!(!said.iter().any(|one| one.contains(false_yet)), "{false_yet}: {said:#?}");
     }
-    let said = sentences(vec![waits(1), waits(2)], step, Some(Goal::Promote));
-    assert!(
-        said.iter().any(|one| one == "Not known yet: no agent has reported its last horizon."),
-        "{said:#?}"
-    );
-    // One that has reported had nothing: that is known.
-    let idle = AgentEvidence { idle: 1, ..waits(2) };
-    let said = sentences(vec![waits(1), idle], step, None);
+    // All that have reported had nothing: that is known.
+    let idle = |at| AgentEvidence { idle: 1, ..waits(at) };
+    let said = sentences(vec![idle(1), idle(2)], step, None);
     let nothing = "Nothing came in during the step 25 %, so that nothing of it could be delivered.";
     assert!(said.iter().any(|one| one == nothing) && !said.iter().any(|one| one == not_yet), "{said:#?}");
+}
+
+#[test]
+fn of_a_stretch_that_some_have_not_reported_yet_it_is_not_said_that_nothing_came_in() {
+    let waits = |at| AgentEvidence { totals: vec![good().into()], ..agent(at, &[]) };
+    let idle = |at| AgentEvidence { idle: 1, ..waits(at) };
+    let sentences = |agents: Vec<AgentEvidence>| {
+        let verdict = decide(&evidence(agents), &spec(), &run(Step::Split(2_500)), None, NOW);
+        verdict.criteria.into_iter().map(|one| one.finding.sentence).collect::<Vec<String>>()
+    };
+    let nothing = "Nothing came in during the step 25 %, so that nothing of it could be delivered.";
+    let some = "Not known yet: in the step 25 % nothing came in on host-2, and host-1 has not reported a horizon of it.";
+    let said = sentences(vec![waits(1), idle(2)]);
+    assert!(said.iter().any(|one| one == some) && !said.iter().any(|one| one == nothing), "{said:#?}");
+    let more = sentences(vec![waits(1), idle(2), waits(3)]);
+    assert!(more.iter().any(|one| one.contains("host-1, host-3 have not reported")), "{more:#?}");
+    // One that will not report any more keeps nothing open, and one in which something came in has told what it was.
+    let gone = AgentEvidence { known: false, ..waits(1) };
+    let said = sentences(vec![gone, idle(2)]);
+    assert!(said.iter().any(|one| one == nothing), "{said:#?}");
+    let said = sentences(vec![waits(1), agent(2, &[good()])]);
+    assert!(!said.iter().any(|one| one.starts_with("Not known yet")), "{said:#?}");
 }

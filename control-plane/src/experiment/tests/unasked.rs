@@ -212,7 +212,7 @@ fn a_destination_that_refuses_whatever_comes_is_not_said_to_refuse_the_candidate
     // At 100 % what was refused of the baseline before is what may be refused now.
     let as_before = |at| agent(at, [nil, [10, 990]], [10, 990]);
     let met = criterion(&told(vec![as_before(1), as_before(2)]), "undelivered");
-    let said = "and 99.0 % of the baseline's before this step, in which nothing of it was settled.";
+    let said = "and 99.0 % of the baseline's before, as nothing of it was settled in the step 100 %.";
     assert!(met.answer == Answer::Met && met.finding.sentence.ends_with(said), "{met:?}");
     let taken_before = |at| agent(at, [nil, [10, 990]], [1_000, 0]);
     let verdict = told(vec![taken_before(1), taken_before(2)]);
@@ -226,7 +226,7 @@ fn a_destination_that_refuses_whatever_comes_is_not_said_to_refuse_the_candidate
     let met = criterion(&told(vec![broken, sound]), "undelivered");
     assert!(met.answer == Answer::Met && !met.finding.sentence.contains("before"), "{met:?}");
     let mixed = criterion(&told(vec![as_before(1), agent(2, [[900, 0], [50, 0]], nil)]), "undelivered");
-    assert!(mixed.finding.sentence.contains("in this step, or before it where nothing"), "{mixed:?}");
+    assert!(mixed.finding.sentence.contains("in the step 100 %, or before it where nothing"), "{mixed:?}");
     // Some that cannot be compared hold, and do not hide what can be.
     let partly = told(vec![alone(1), agent(2, [[900, 0], [50, 0]], nil)]);
     assert_eq!(criterion(&partly, "undelivered").answer, Answer::NotMeasured);
