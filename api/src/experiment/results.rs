@@ -63,6 +63,13 @@ pub struct ResultsRow {
     pub from: Timestamp,
     /// End of the last one.
     pub to: Timestamp,
+    /// Begin of the horizons that series, units, costs and lenses are of: the last of each agent in which something came in. Left out
+    /// where they are of all the time, as those of an agent are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series_from: Option<Timestamp>,
+    /// End of those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series_to: Option<Timestamp>,
     /// Time whose horizons were merged into it, of a row that is of merged horizons.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub merged: Option<ResultsMerge>,

@@ -1,15 +1,17 @@
 //! `phoenix experiment results`: what was found, as the control plane has it.
 
-use api::{Results, ResultsLeftOut, ResultsMerge, ResultsRow};
+use api::{Figures, Outcome, Results, ResultsLeftOut, ResultsMerge, ResultsRow};
 use serde_json::Value;
 
 use super::show::{Column, Show, cell, fields, line, reasons, table};
 use crate::report::{self, Measured};
 
+const OUTCOME: [Column<Results>; 1] = [("outcome", |results| cell(results.outcome))];
+
 const COLUMNS: [Column<Results>; 9] = [
-    ("outcome", |results| cell(results.outcome)),
+    OUTCOME[0],
     ("agents", |results| results.total.agents.to_string()),
-    ("exact", |results| results.total.exact.to_string()),
+    ("exact", |results| exact(&results.total)),
     ("series that came in", |results| results.total.series_in.to_string()),
     ("series, baseline", |results| results.total.series[0].to_string()),
     ("series, candidate", |results| results.total.series[1].to_string()),
@@ -20,7 +22,7 @@ const COLUMNS: [Column<Results>; 9] = [
     }),
 ];
 
-const ROWS: [Column<ResultsRow>; 15] = [
+const ROWS: [Column<ResultsRow>; 16] = [
     ("step", |row| cell(row.step.as_ref())),
     ("agent", |row| cell(row.host.as_ref())),
     ("from", |row| row.from.to_string()),
@@ -35,8 +37,9 @@ const ROWS: [Column<ResultsRow>; 15] = [
         kept if kept == row.horizons => kept.to_string(),
         kept => format!("{kept} of {}", row.horizons),
     }),
-    ("exact", |row| row.figures.exact.to_string()),
+    ("exact", |row| exact(&row.figures)),
     ("points in", |row| row.figures.points_in.to_string()),
+    ("series as of", |row| cell(row.series_to.as_ref())),
     ("series, baseline", |row| row.figures.series[0].to_string()),
     ("series, candidate", |row| row.figures.series[1].to_string()),
     ("active saved", |row| share(row.figures.saving_active)),
@@ -46,8 +49,23 @@ const ROWS: [Column<ResultsRow>; 15] = [
     ("undelivered, candidate", |row| format!("{} of {}", row.figures.undelivered[1], row.figures.settled[1])),
 ];
 
+/// Words for whether counts are exact.
+fn exact(figures: &Figures) -> String {
+    let word = if figures.at_most { "false: distinct series at most" } else { "false" };
+    if figures.exact { "true" } else { word }.to_owned()
+}
+
 fn share(share: Option<f64>) -> String {
     cell(share.map(|share| format!("{:.1} %", share * 100.0)))
+}
+
+/// Sentence about rows of several horizons, whose figures are not all of the same time.
+const OF_SEVERAL: &str = "Of several horizons, points and bytes are added up; series, and what is saved of active ones, are those of each agent's last \
+                          one with traffic, which ends at \"series as of\"; lost series and collisions are the most of any one.";
+
+/// Tells whether a row is of several horizons of an agent.
+fn is_of_several(row: &ResultsRow) -> bool {
+    row.series_to.is_some() && row.kept > row.figures.agents
 }
 
 /// Rows by what was asked for.
@@ -57,8 +75,13 @@ fn share(share: Option<f64>) -> String {
 pub fn rows(answer: &Value, show: Show) -> anyhow::Result<()> {
     let Some(results) = show.read::<Results>(answer)? else { return Ok(()) };
     match results.rows.unwrap_or_default().as_slice() {
-        [] => line("No agent has reported anything yet.")?,
-        rows => table(rows, &ROWS)?,
+        [] => line(nothing(results.outcome))?,
+        rows => {
+            table(rows, &ROWS)?;
+            if rows.iter().any(is_of_several) {
+                line(OF_SEVERAL)?;
+            }
+        }
     }
     results.left_out.into_iter().flat_map(left_out).try_for_each(|sentence| line(&sentence))
 }
@@ -89,16 +112,26 @@ fn left_out(ResultsLeftOut { horizons, points_in }: ResultsLeftOut) -> impl Iter
 /// An answer of another shape; standard output is gone.
 pub fn show(answer: &Value, show: Show) -> anyhow::Result<()> {
     let Some(results) = show.read::<Results>(answer)? else { return Ok(()) };
-    fields(&results, &COLUMNS)?;
+    // What nobody has measured has no figures: a zero would be one.
+    let is_empty = results.agents.is_empty();
+    fields(&results, if is_empty { &OUTCOME[..] } else { &COLUMNS[..] })?;
     match &results.verdict {
         Some(verdict) if results.reasons.is_empty() => reasons(&verdict.reasons)?,
         _ => reasons(&results.reasons)?,
     }
-    if results.agents.is_empty() {
-        return line("No agent has reported anything yet.");
+    if is_empty {
+        return line(nothing(results.outcome));
     }
     let hosts: Vec<_> = results.agents.iter().map(|agent| Measured::of(&agent.host, &agent.total)).collect();
     line(&tables(&hosts))
+}
+
+/// Sentence about an experiment of which no agent has reported anything.
+fn nothing(outcome: Option<Outcome>) -> &'static str {
+    match outcome {
+        None => "No agent has reported anything yet.",
+        Some(_) => "No agent has reported anything, so that nothing was measured.",
+    }
 }
 
 fn tables(hosts: &[Measured<'_>]) -> String {

@@ -100,7 +100,13 @@ pub fn total(found: &[AgentFindings]) -> Figures {
         found.iter().flat_map(AgentFindings::totals),
         found.iter().any(|found| !found.earlier.is_empty()),
     )
-    .overlapping(found.iter().any(|found| found.overlaps))
+    .overlapping(overlap(found))
+}
+
+/// Tells whether some series of these agents come through several of them. Of one agent alone each counts once.
+#[must_use]
+pub fn overlap(found: &[AgentFindings]) -> bool {
+    found.len() > 1 && found.iter().any(|found| found.overlaps)
 }
 
 impl AgentFindings {

@@ -46,6 +46,9 @@ pub struct ResultsRow {
     pub agent: Option<(AgentUid, String)>,
     /// Begin and end of what it covers, by our clock.
     pub stretch: [UnixMillis; 2],
+    /// Begin and end of the horizons that distinct things and lenses are of, the last of each agent, by our clock; nothing where they
+    /// are of all that it covers.
+    pub last: Option<[UnixMillis; 2]>,
     /// Time that it is of, if its horizons were merged.
     pub grain: Option<Grain>,
     /// Reports of horizons in it, over all agents.
@@ -87,6 +90,12 @@ pub async fn rows(
         By::Horizon | By::Agent => horizons(reader, experiment, &covered, &baselines).await?,
     };
     rows.sort_by_key(|row| row.stretch);
+    let overlap = findings::overlap(found);
+    for row in &mut rows {
+        let figures = std::mem::take(&mut row.figures);
+        let of_several = figures.agents > 1;
+        row.figures = figures.overlapping(overlap && of_several);
+    }
     let reported: u32 = covered.iter().map(|one| one.horizons).sum();
     read = read.min(reported);
     // What is measured where a pipeline is compared with itself is no part of the total.
@@ -101,9 +110,13 @@ fn latest(covered: usize) -> usize {
     (READ / covered.max(1)).clamp(1, KEPT)
 }
 
+fn millis(nanos: i64) -> UnixMillis {
+    UnixMillis(nanos.div_euclid(MILLI))
+}
+
 /// Adds what an agent covers to a row.
 fn cover(row: &mut ResultsRow, ends: [i64; 2], horizons: u32) {
-    let [from, to] = ends.map(|at| UnixMillis(at.div_euclid(MILLI)));
+    let [from, to] = ends.map(millis);
     let [begun, ended] = if row.horizons == 0 { [from, to] } else { row.stretch };
     row.stretch = [begun.min(from), ended.max(to)];
     row.horizons += horizons;
@@ -214,7 +227,10 @@ struct Together {
 impl Together {
     fn whole(self, step: &str) -> ResultsRow {
         let Self { row, agents } = self;
+        let last = agents.values().filter_map(Horizons::last);
+        let last = last.reduce(|[from, to], [begun, ended]| [from.min(begun), to.max(ended)]);
         ResultsRow {
+            last: last.map(|ends| ends.map(millis)),
             step: Some(step.to_owned()),
             kept: agents.values().map(Horizons::kept).sum(),
             figures: Figures::over_horizons(agents.values()),

@@ -109,21 +109,26 @@ impl Figures {
         all: impl IntoIterator<Item = &'a Comparison>,
         restarted: bool,
     ) -> Self {
-        Self {
-            at_most: restarted,
+        let all = Self {
             agents: last.agents,
             active: last.active,
             monthly_usd: last.monthly_usd,
             saving_active: last.saving_active,
             saving_cost: last.saving_cost,
             ..Self::of(all)
-        }
+        };
+        all.upper_bounds_if(restarted)
     }
 
     /// The same figures; where some series come through several agents, counts of distinct ones are upper bounds.
     #[must_use]
     pub fn overlapping(self, overlaps: bool) -> Self {
-        Self { exact: self.exact && !overlaps, at_most: self.at_most || overlaps, ..self }
+        self.upper_bounds_if(overlaps)
+    }
+
+    /// An upper bound is no exact count.
+    fn upper_bounds_if(self, they_are: bool) -> Self {
+        Self { exact: self.exact && !they_are, at_most: self.at_most || they_are, ..self }
     }
 
     fn add(&mut self, comparison: &Comparison) {

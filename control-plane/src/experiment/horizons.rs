@@ -90,6 +90,13 @@ impl Horizons {
         self.kept
     }
 
+    /// Begin and end of the horizon that distinct things are of, Unix nanoseconds by our clock.
+    #[must_use]
+    pub fn last(&self) -> Option<[i64; 2]> {
+        let (end, last) = self.last.as_ref()?;
+        Some([end.saturating_sub((last.seconds.max(0.0) * 1e9) as i64), *end])
+    }
+
     /// Its parts.
     #[must_use]
     pub fn parts(&self) -> HorizonsParts {

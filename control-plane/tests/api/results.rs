@@ -4,6 +4,7 @@ use control_plane::actions::merges;
 use control_plane::experiment::ExperimentId;
 use control_plane::id::{AgentUid, TenantId};
 use control_plane::store::reports::{self, Content, Filed, Key};
+use control_plane::store::slices::{self, Told};
 use hyper::StatusCode;
 use observe::{Comparison, Count, Missing, Volume};
 use proto::Findings;
@@ -189,6 +190,9 @@ async fn a_row_of_a_step_rests_on_its_own_horizons_alone() {
         ]
     );
     assert_eq!((rows.len(), &rows[0]["figures"]["saving_points"]), (2, &json!(0.75)));
+    // Of what horizons the series are, which are not added up: the last of each that counts.
+    let series = ["series_from", "series_to"];
+    assert_eq!((of(&rows[0], &series), of(&rows[1], &series)), (vec![at(1), at(2)], vec![at(2), at(3)]));
     let whole = all.server.get("/api/v1/experiments/a/results", &all.admin).await.body;
     assert_eq!((whole.get("rows"), &whole["total"]["points_in"]), (None, &json!(1_420)), "{whole}");
 }
@@ -346,19 +350,48 @@ async fn a_row_of_an_agent_is_all_that_its_processes_have_measured() {
     all.report(0, ("another", "10%"), 2, found(30, 20, 0), found(30, 20, 0)).await;
     all.report(1, ("one", "mirror"), 1, found(1_000, 5, 1), found(1_000, 5, 1)).await;
     let rows = all.rows("agent").await;
-    let fields = ["agent", "host", "horizons", "agents", "points_in", "lost", "at_most"];
+    let fields = ["agent", "host", "horizons", "agents", "points_in", "lost", "at_most", "exact"];
     let uid = |agent: usize| json!(all.agents[agent].to_string());
     assert_eq!(
         of(&rows[0], &fields),
-        [uid(0), json!("h1"), json!(2), json!(1), json!(130), json!(7), json!(true)]
+        [uid(0), json!("h1"), json!(2), json!(1), json!(130), json!(7), json!(true), json!(false)]
     );
     assert_eq!(
         of(&rows[1], &fields),
-        [uid(1), json!("h2"), json!(1), json!(1), json!(1_000), json!(1), json!(false)]
+        [uid(1), json!("h2"), json!(1), json!(1), json!(1_000), json!(1), json!(false), json!(true)]
+    );
+    let total = all.results("agent").await["total"].clone();
+    assert_eq!(
+        (&total["at_most"], &total["exact"]),
+        (&json!(true), &json!(false)),
+        "an upper bound is not exact"
     );
     let stranger = all.server.other_tenant(&all.admin).await;
     let foreign = format!("/api/v1/experiments/{}/results?by=agent", all.id);
     assert_eq!(all.server.get(&foreign, &stranger).await.refusal(), 404);
     let unknown = all.server.get("/api/v1/experiments/a/results?by=host", &all.admin).await;
     assert_eq!(unknown.refusal(), 400, "{unknown:?}");
+}
+
+#[tokio::test]
+async fn where_a_series_comes_through_several_agents_no_row_over_them_is_exact_and_that_of_one_is() {
+    let all = Reported::by_agents(2).await;
+    all.report(0, ("one", "mirror"), 0, found(100, 40, 0), found(150, 40, 0)).await;
+    all.report(1, ("one", "mirror"), 0, found(100, 40, 0), found(150, 40, 0)).await;
+    all.report(0, ("one", "mirror"), 1, found(50, 40, 0), found(150, 40, 0)).await;
+    let said = async |by: &str| -> Vec<Vec<Value>> {
+        all.rows(by).await.iter().map(|row| of(row, &["agents", "exact", "at_most"])).collect()
+    };
+    let exact = |agents: u32| vec![json!(agents), json!(true), json!(false)];
+    let at_most = |agents: u32| vec![json!(agents), json!(false), json!(true)];
+    assert_eq!(said("horizon").await, [exact(2), exact(1)]);
+    assert_eq!(said("step").await, [exact(2)]);
+    let mut tx = all.server.state.store.begin(all.tenant).await.unwrap();
+    let told = Told { slices: 1, truncated: false, body: &[] };
+    let of = (all.tenant, all.id);
+    slices::keep(&mut tx, of, (1, true), &[(all.agents[0], told)]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(said("horizon").await, [at_most(2), exact(1)]);
+    assert_eq!(said("step").await, [at_most(2)]);
+    assert_eq!(said("agent").await, [exact(1), exact(1)]);
 }

@@ -170,7 +170,7 @@ impl From<ResultsBy> for By {
 
 impl From<rows::ResultsRow> for ResultsRow {
     fn from(row: rows::ResultsRow) -> Self {
-        let rows::ResultsRow { step, agent, stretch, grain, horizons, kept, figures } = row;
+        let rows::ResultsRow { step, agent, stretch, last, grain, horizons, kept, figures } = row;
         let merged = grain.map(|grain| match grain {
             Grain::Minutes => ResultsMerge::FiveMinutes,
             Grain::Hour => ResultsMerge::Hour,
@@ -178,7 +178,10 @@ impl From<rows::ResultsRow> for ResultsRow {
         });
         let (agent, host) = agent.unzip();
         let [from, to] = stretch.map(Into::into);
+        let (series_from, series_to) = last.map(|[from, to]| (from.into(), to.into())).unzip();
         Self {
+            series_from,
+            series_to,
             step,
             agent: agent.map(Into::into),
             host,
