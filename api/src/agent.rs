@@ -56,6 +56,9 @@ pub struct Agent {
     /// is pushed to it any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub local_override_pending: bool,
+    /// What it has refused of what it was told last: it runs what it ran before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_config: Option<RefusedConfig>,
     /// True if nothing is pushed to it and it is in no experiment: its own config says `phoenix.experiments: refuse`, it cannot
     /// run a generation, or it has no credential of its own.
     pub refuses_configs: bool,
@@ -80,6 +83,15 @@ pub struct Agent {
     /// Time at which it was archived, because nothing was heard of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archived_at: Option<Timestamp>,
+}
+
+/// Generation that an agent was told last and has refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefusedConfig {
+    /// Its number.
+    pub generation: i64,
+    /// The reason that the agent gives.
+    pub reason: String,
 }
 
 /// What became of connection settings that an agent was offered.

@@ -25,7 +25,7 @@ mod user;
 mod webhook;
 mod words;
 
-pub use agent::{Agent, AgentGeneration, ConnectionSettings, Enroll, Enrolled};
+pub use agent::{Agent, AgentGeneration, ConnectionSettings, Enroll, Enrolled, RefusedConfig};
 pub use api_key::{ApiKey, CreateApiKey, CreatedApiKey};
 pub use audit::{AnchorMisfit, AnchorState, AuditAnchor, AuditEntry, ChainState, SignatureState};
 pub use auth::{AccessToken, BeginSso, BegunSso, ChangePassword, FinishSso, Login, Me, Refresh, Setup};

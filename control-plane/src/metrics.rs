@@ -17,7 +17,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
 pub use certificates::Certificates;
-pub use experiments::{Experiments, Look};
+pub use experiments::{Experiments, Look, SHOWN};
 
 use crate::clock::UnixMillis;
 

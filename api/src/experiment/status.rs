@@ -68,6 +68,10 @@ pub struct NotPromoted {
     pub host: String,
     /// The reason that it gives.
     pub reason: String,
+    /// Way in which it is there no more, in words, such as `no longer registered`: `of` and `refused` of the promotion are without
+    /// it, and nothing is pushed to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<String>,
 }
 
 /// Criteria of an experiment, as its last verdict answers them.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
-use api::{Agent, AgentGeneration, ConnectionSettings, Page};
+use api::{Agent, AgentGeneration, ConnectionSettings, Page, RefusedConfig};
 use clap::Subcommand;
 use client::{Client, Method};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -21,7 +21,7 @@ const COLUMNS: [Column<Agent>; 9] = [
     ("node", |agent| agent.node.clone().unwrap_or_default()),
     ("status", status),
     ("version", |agent| agent.version.clone()),
-    ("pushed configs", |agent| if agent.refuses_configs { "refused" } else { "taken" }.to_owned()),
+    ("pushed configs", pushed),
     ("last seen", |agent| cell(agent.last_seen.as_ref())),
     ("let in by", |agent| agent.enrolled_by.clone()),
 ];
@@ -105,6 +105,25 @@ fn proof(enrolled_by: &str, own_credential: bool) -> String {
     }
 }
 
+/// Words for what becomes of configs that are pushed to an agent.
+fn pushed(agent: &Agent) -> String {
+    match &agent.refused_config {
+        _ if agent.refuses_configs => "refused".to_owned(),
+        Some(RefusedConfig { generation, .. }) => format!("generation {generation} refused"),
+        None => "taken".to_owned(),
+    }
+}
+
+/// Sentence about what an agent runs that runs nothing of what it was told.
+fn runs_else(agent: &Agent) -> &'static str {
+    match agent.effective_hash {
+        None => "None of these is in force: the pipeline of its own file is.",
+        Some(_) => {
+            "None of these is in force: it runs a config that this control plane has not pushed, or has forgotten."
+        }
+    }
+}
+
 fn status(agent: &Agent) -> String {
     match (&agent.archived_at, &agent.node_conflict_at) {
         (Some(_), _) => "archived".to_owned(),
@@ -127,6 +146,17 @@ fn one(answer: &Value, show: Show) -> anyhow::Result<()> {
     }
     if agent.local_override_pending {
         line(OVERRIDDEN)?;
+    }
+    if let Some(RefusedConfig { generation, reason }) = &agent.refused_config {
+        let runs = if agent.effective_hash.is_some() {
+            "what it ran before"
+        } else {
+            "the pipeline of its own file"
+        };
+        line(&format!(
+            "refused     generation {generation}: {}. It runs {runs}",
+            reason.trim_end_matches('.')
+        ))?;
     }
     line(&proof(&agent.enrolled_by, agent.own_credential))?;
     if let Some(ConnectionSettings { status, error }) = &agent.connection_settings {
@@ -212,7 +242,7 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
             show.list(&agents, &COLUMNS)
         }
         Command::Get { uid } => one(&client.get(&path(&uid, "")).await?, show),
-        Command::History { uid } => show.list(&client.list(&path(&uid, "/generations")).await?, &HISTORY),
+        Command::History { uid } => history(&uid, client, show).await,
         Command::Diff { uid, from, to } => {
             let told = client.list(&path(&uid, "/generations")).await?;
             diff(&told, &uid, (from, to), show)
@@ -220,6 +250,19 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
         Command::Lift { uid } => one(&client.call(Method::POST, &path(&uid, "/lift"), None).await?, show),
         Command::Delete { uid } => Ok(client.call(Method::DELETE, &path(&uid, ""), None).await.map(drop)?),
     }
+}
+
+/// Prints what an agent was told, and what it runs where that is none of it.
+async fn history(uid: &str, client: &Client, show: Show) -> anyhow::Result<()> {
+    let told = client.list(&path(uid, "/generations")).await?;
+    show.list(&told, &HISTORY)?;
+    let page = Page::<AgentGeneration>::deserialize(&told).context("the answer is not as expected")?;
+    if show.is_for_programs() || page.items.is_empty() || page.items.iter().any(|one| one.in_force) {
+        return Ok(());
+    }
+    let agent =
+        Agent::deserialize(&client.get(&path(uid, "")).await?).context("the answer is not as expected")?;
+    line(runs_else(&agent))
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use api::{Criterion, NotPromoted, Outcome, Phase, Promotion, Status};
+use api::{Criterion, Outcome, Phase, Promotion, Status};
 use client::{Client, Error};
 use serde::Deserialize as _;
 
 use super::apply::{self, Kind};
+use super::explain;
 use crate::output;
 use crate::report::criteria::in_order;
 
@@ -168,8 +169,9 @@ fn markdown(name: &str, status: &Status) -> String {
     if let Some(promotion) = &status.promotion {
         text.push_str(&format!("{}\n\n", escaped(&promotion.sentence)));
     }
-    for NotPromoted { host, reason, .. } in &status.not_promoted {
-        text.push_str(&format!("- Not promoted on {}: {}\n", escaped(host), escaped(reason)));
+    for agent in &status.not_promoted {
+        let place = escaped(&explain::place(agent));
+        text.push_str(&format!("- Not promoted on {place}: {}\n", escaped(&agent.reason)));
     }
     if !status.not_promoted.is_empty() {
         text.push('\n');
@@ -214,7 +216,7 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use api::{Answer, Basis, Effect, Reason, Verb, Verdict};
+    use api::{Answer, Basis, Effect, NotPromoted, Reason, Verb, Verdict};
     use uuid::Uuid;
 
     use super::*;
@@ -265,7 +267,7 @@ mod tests {
         };
         let refused = || {
             let (host, reason) = ("node_2".to_owned(), "another baseline".to_owned());
-            vec![NotPromoted { uid: Uuid::nil(), host, reason }]
+            vec![NotPromoted { uid: Uuid::nil(), host, reason, gone: None }]
         };
         for (promotion, not_promoted, decision) in [
             (Some(promotion(3, 0, 0)), Vec::new(), Decision::Favor),
@@ -283,6 +285,12 @@ mod tests {
         let text = markdown("e", &promoted(Some(promotion(2, 1, 0)), refused()));
         let told = "Promoted on 2 of 3 agents; refused on node\\_2.\n\n- Not promoted on node\\_2: another baseline\n\n";
         assert!(text.contains(told), "{text}");
+        let deleted = NotPromoted { gone: Some("no longer registered".to_owned()), ..refused().remove(0) };
+        let text = markdown("e", &promoted(Some(promotion(2, 0, 0)), vec![deleted]));
+        assert!(
+            text.contains("- Not promoted on node\\_2 (no longer registered): another baseline"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `phoenix experiment explain`: the last verdict, criterion by criterion, and what it rests on.
 
 use anyhow::Context as _;
-use api::{Criterion, Outcome, Status, Verb, Verdict};
+use api::{Criterion, NotPromoted, Outcome, Status, Verb, Verdict};
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ pub fn show(answer: &Value, show: Show) -> anyhow::Result<()> {
         place.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
     ))?;
     if is_by_hand(status.outcome, verdict.verb) {
-        line("         A person promoted it; the verdict is what the evidence said last.")?;
+        line("         A person promoted it; the verdict is what the evidence said at that moment.")?;
     }
     promotion(&status)?;
     for sentence in &verdict.basis.sentences {
@@ -53,7 +53,15 @@ pub fn promotion(status: &Status) -> anyhow::Result<()> {
         line(&format!("         {}", promotion.sentence))?;
     }
     let mut all = status.not_promoted.iter();
-    all.try_for_each(|agent| line(&format!("         Not promoted on {}: {}", agent.host, agent.reason)))
+    all.try_for_each(|agent| line(&format!("         Not promoted on {}: {}", place(agent), agent.reason)))
+}
+
+/// Host of an agent that has refused a promotion, and whether it is there no more.
+pub fn place(NotPromoted { host, gone, .. }: &NotPromoted) -> String {
+    match gone {
+        None => host.clone(),
+        Some(gone) => format!("{host} ({gone})"),
+    }
 }
 
 /// Tells whether somebody promoted it, and not the evidence.

@@ -10,7 +10,7 @@ use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::agents;
 use crate::store::sessions;
-use crate::store::{Connection, StoreError};
+use crate::store::{Connection, StoreError, promotions};
 
 use super::enroll::AgentIdentity;
 
@@ -71,6 +71,7 @@ pub async fn find(connection: &mut Connection, tenant: TenantId, which: Which) -
 pub async fn delete(state: &AppState, actor: &Actor, uid: AgentUid) -> Result<(), Refusal> {
     let now = state.clock.now();
     let mut tx = state.store.begin(actor.tenant_id).await?;
+    promotions::keep_refusals(&mut tx, actor.tenant_id, uid).await?;
     if !agents::delete(&mut tx, actor.tenant_id, uid).await? {
         return Err(Refusal::not_found("agent", uid));
     }

@@ -50,7 +50,7 @@ pub use events::events;
 pub use findings::{AGENTS_AT_ONCE, AgentFindings, Drift, drift, found, found_by, total};
 pub use named::{Named, find};
 pub use progress::{Progress, progress};
-pub use promoted::{NotPromoted, Promoted};
+pub use promoted::{Gone, NotPromoted, Promoted};
 pub use promotion::Forced;
 pub use signals::signals;
 pub use watch::Stream;

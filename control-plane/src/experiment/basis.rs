@@ -143,7 +143,9 @@ impl Basis {
             None => format!("Nothing{counts} came in on any agent that has reported."),
         }];
         if let Some(since) = self.since {
-            said.push(format!("The last horizon is being collected since {since}: counts of horizons, and what is idle, are of that."));
+            said.push(format!(
+                "Counts of horizons, and who is idle, are since {since}, when the last horizon began."
+            ));
         }
         let lists = [
             ("Idle, because nothing came in", &self.idle),

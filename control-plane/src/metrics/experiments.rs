@@ -1,7 +1,7 @@
 //! Experiments under way as a monitoring sees them: the verdict of the last look, and how many criteria have which answer.
 //!
 //! Whoever may scrape sees all tenants', so an experiment is its id here and nothing else. One that ends because of what was
-//! found is shown for an hour more: a rollback takes a moment, and an alert on it must find it.
+//! found is shown for an hour more, over a restart as well: a rollback takes a moment, and an alert on it must find it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,8 +16,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use crate::clock::UnixMillis;
 
 /// Time for which one that has ended is still shown.
-const SHOWN: Duration = Duration::from_secs(60 * 60);
-const VERDICT: &str = "1 for the verdict of the last look at an experiment under way, by the replica that decides; one that was rolled back, or would not be promoted, is shown for an hour more, or until that replica stops";
+pub const SHOWN: Duration = Duration::from_secs(60 * 60);
+const VERDICT: &str = "1 for the verdict of the last look at an experiment under way, by the replica that decides; one that was rolled back, or would not be promoted, is shown for an hour more";
 const CRITERIA: &str = "Criteria that hold or roll back, by answer at the last look at the experiment";
 
 /// One of them at the last look.
@@ -37,12 +37,33 @@ pub struct Look {
 
 /// Looks by experiment, with the time at which each that has ended was seen last.
 #[derive(Debug, Default)]
-pub struct Experiments(Mutex<BTreeMap<String, (Look, Option<UnixMillis>)>>);
+pub struct Experiments(Mutex<Shown>);
+
+#[derive(Debug, Default)]
+struct Shown {
+    looks: BTreeMap<String, (Look, Option<UnixMillis>)>,
+    /// True once those that had ended before this replica began to decide are among them.
+    recalled: bool,
+}
 
 impl Experiments {
+    /// Tells whether those that had ended before are still to be recalled.
+    pub fn forgets(&self) -> bool {
+        !self.0.lock().unwrap_or_else(PoisonError::into_inner).recalled
+    }
+
+    /// Adds those that had ended before this replica began to decide, each with the time of its end.
+    pub fn recall(&self, ended: impl IntoIterator<Item = (Look, UnixMillis)>) {
+        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.recalled = true;
+        for (look, at) in ended {
+            shown.looks.entry(look.experiment.clone()).or_insert((look, Some(at)));
+        }
+    }
+
     /// Puts the looks at all that are under way in place of those before.
     pub fn show(&self, looks: Vec<Look>, now: UnixMillis) {
-        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).looks;
         for (_, ended) in shown.values_mut() {
             ended.get_or_insert(now);
         }
@@ -54,13 +75,13 @@ impl Experiments {
 
     /// Shows none: another replica decides.
     pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Shown::default();
     }
 }
 
 impl Collector for Experiments {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = &self.0.lock().unwrap_or_else(PoisonError::into_inner).looks;
         if shown.is_empty() {
             return Ok(());
         }
@@ -98,7 +119,7 @@ mod tests {
     }
 
     fn ids(experiments: &Experiments) -> Vec<String> {
-        experiments.0.lock().unwrap().keys().cloned().collect()
+        experiments.0.lock().unwrap().looks.keys().cloned().collect()
     }
 
     #[test]
@@ -116,6 +137,23 @@ mod tests {
         assert_eq!(ids(&shown), ["a"]);
         shown.show(Vec::new(), next.plus(SHOWN));
         assert_eq!(ids(&shown), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_had_ended_before_is_recalled_once_for_the_rest_of_its_hour_and_never_in_place_of_a_look() {
+        let (shown, now) = (Experiments::default(), UnixMillis(10_000_000));
+        assert!(shown.forgets());
+        shown.show(vec![look("a", "hold", false)], now);
+        let before = now.before(SHOWN / 2);
+        shown.recall([(look("a", "roll_back", true), before), (look("b", "roll_back", true), before)]);
+        assert!(!shown.forgets());
+        assert_eq!(shown.0.lock().unwrap().looks["a"].0.verb, "hold");
+        shown.show(Vec::new(), before.plus(SHOWN - Duration::from_millis(1)));
+        assert_eq!(ids(&shown), ["b"]);
+        shown.show(Vec::new(), before.plus(SHOWN));
+        assert_eq!(ids(&shown), Vec::<String>::new());
+        shown.clear();
+        assert!(shown.forgets(), "another replica may have decided meanwhile");
     }
 
     #[test]

@@ -11,10 +11,10 @@ use crate::experiment::{
     Action, Answer, Effect, Evidence, ExperimentId, Goal, Outcome, Reason, Run, State, Verb, Verdict, decide,
     decide_start, turned,
 };
-use crate::metrics::Look;
+use crate::metrics::{Look, SHOWN};
 use crate::state::AppState;
 use crate::store::experiments::{self, Experiment};
-use crate::store::{Across, StoreError};
+use crate::store::{Across, StoreError, generations};
 
 /// Looks at every experiment under way once.
 ///
@@ -38,8 +38,35 @@ pub async fn once(state: &AppState) -> Result<Duration, StoreError> {
         drop(reader);
         looks.push(look(state, experiment, &run, &evidence).await?);
     }
+    if state.metrics.experiments().forgets() {
+        state.metrics.experiments().recall(ended(state).await?);
+    }
     state.metrics.experiments().show(looks, state.clock.now());
     Ok(PERIOD)
+}
+
+/// Looks at experiments that have ended lately because of what was found, each with the time of its end: another process may have
+/// seen them.
+async fn ended(state: &AppState) -> Result<Vec<(Look, UnixMillis)>, StoreError> {
+    let mut reader = state.store.read(Across::Reconcile).await?;
+    let mut looks = Vec::new();
+    for experiment in experiments::ended_since(&mut reader, state.clock.now().before(SHOWN)).await? {
+        let (Some(verdict), Some(end)) = (&experiment.verdict, experiment.state.end()) else { continue };
+        if !is_end(verdict)
+            || !matches!(experiment.state.outcome(), Some(Outcome::RolledBack | Outcome::WouldNot))
+        {
+            continue;
+        }
+        let of = (experiment.tenant_id, experiment.id);
+        let step = generations::last_step(&mut reader, of).await?.unwrap_or_default();
+        looks.push((shown(&experiment, step, verdict), end.at));
+    }
+    Ok(looks)
+}
+
+/// Tells whether a verdict ends its experiment because of what was found.
+fn is_end(verdict: &Verdict) -> bool {
+    matches!(verdict.verb, Verb::RollBack | Verb::WouldNot)
 }
 
 async fn look(
@@ -60,7 +87,7 @@ async fn look(
         let turned = turned(before, &verdict.basis, evidence);
         lifecycle::decided(state, &experiment, &verdict, &turned, now).await?;
     }
-    let shown = shown(&experiment, run, &verdict);
+    let shown = shown(&experiment, run.step.to_string(), &verdict);
     let action = next(&experiment, run, &verdict, now);
     let Some(action) = action else { return Ok(shown) };
     let name = action.name();
@@ -84,14 +111,14 @@ async fn look(
 }
 
 /// Part of a verdict that a monitoring sees.
-fn shown(experiment: &Experiment, run: &Run, verdict: &Verdict) -> Look {
+fn shown(experiment: &Experiment, step: String, verdict: &Verdict) -> Look {
     let blocking = verdict.criteria.iter().filter(|one| one.effect != Effect::Tell);
     let answered = blocking.filter(|one| one.answer != Answer::NotApplicable);
     Look {
         experiment: experiment.id.to_string(),
-        step: run.step.to_string(),
+        step,
         verb: verdict.verb.name(),
-        is_end: matches!(verdict.verb, Verb::RollBack | Verb::WouldNot),
+        is_end: is_end(verdict),
         criteria: answered.map(|one| (one.finding.quantity.clone(), one.answer.name())).collect(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{Agent, AgentGeneration, ConnectionSettings, Page, Problem};
+use api::{Agent, AgentGeneration, ConnectionSettings, Page, Problem, RefusedConfig};
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -12,13 +12,14 @@ use crate::actions;
 use crate::actions::agents::{Which as Named, find};
 use crate::auth::Actor;
 use crate::http::{Access, Json, PageQuery, Path, Query, Routes, page};
+use crate::id::AgentUid;
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::selector::Selector;
 use crate::state::AppState;
 use crate::store::agents;
 use crate::store::arrivals;
-use crate::store::generations::{self as told, Told};
+use crate::store::generations::{self as told, Offered, Status, Told};
 use crate::store::sessions::QUARANTINED;
 
 /// Form of the name of an agent.
@@ -57,6 +58,7 @@ impl From<agents::Agent> for Agent {
             offered_hash: agent.offered_hash,
             effective_hash: agent.effective_hash,
             local_override_pending: agent.local_override_pending,
+            refused_config: None,
             refuses_configs: agent.refuses_configs,
             own_credential: agent.own_credential,
             connection_settings: agent
@@ -104,7 +106,22 @@ async fn list(
     let mut reader = state.store.read(actor.tenant_id).await?;
     let found =
         agents::list(&mut reader, actor.tenant_id, (&selector, archived), after, limit as usize + 1).await?;
-    Ok(Json(page(found, limit, |agent| agent.uid.to_string())))
+    let latest = told::latest_of(&mut reader, actor.tenant_id, &uids(&found)).await?;
+    let mut shown: Page<Agent> = page(found, limit, |agent: &agents::Agent| agent.uid.to_string());
+    for agent in &mut shown.items {
+        agent.refused_config = latest.get(&AgentUid(agent.uid)).and_then(refused);
+    }
+    Ok(Json(shown))
+}
+
+fn uids(agents: &[agents::Agent]) -> Vec<AgentUid> {
+    agents.iter().map(|agent| agent.uid).collect()
+}
+
+/// What an agent was told last, if it has refused that.
+fn refused(latest: &Offered) -> Option<RefusedConfig> {
+    let reason = latest.error.clone().unwrap_or_else(|| "it does not say why".to_owned());
+    (latest.status == Status::Failed).then_some(RefusedConfig { generation: latest.generation, reason })
 }
 
 /// One agent, with what it says that it runs.
@@ -123,7 +140,8 @@ async fn get(
     let agent: Agent = found.ok_or_else(|| Refusal::not_found("agent", uid))?.into();
     let files = arrivals::files(&mut reader, actor.tenant_id, uid).await?;
     let effective_config = files.and_then(|files| serde_json::from_str(&files).ok()).unwrap_or_default();
-    Ok(Json(Agent { effective_config, ..agent }))
+    let latest = told::latest_of(&mut reader, actor.tenant_id, &[uid]).await?;
+    Ok(Json(Agent { effective_config, refused_config: latest.get(&uid).and_then(refused), ..agent }))
 }
 
 /// Generations that an agent was told to run, the newest first: each with what was pushed, what became of it, and whether it is

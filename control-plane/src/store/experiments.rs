@@ -177,6 +177,21 @@ pub async fn under_way(connection: &mut Connection) -> Result<Vec<Experiment>, S
     rows.fetch_all(connection).await?.iter().map(read).collect()
 }
 
+/// Every tenant's that were completed, or changed after that, since a time: a thousand at most, the latest first.
+///
+/// # Errors
+/// The store's.
+pub async fn ended_since(
+    connection: &mut Connection,
+    since: UnixMillis,
+) -> Result<Vec<Experiment>, StoreError> {
+    let rows = query(
+        "SELECT e.*, f.since, f.author, f.reason FROM experiments AS e LEFT JOIN freezes AS f ON f.tenant_id = e.tenant_id
+         WHERE e.phase = 'completed' AND e.updated_at >= $1 ORDER BY e.updated_at DESC LIMIT 1000",
+    );
+    rows.bind(since).fetch_all(connection).await?.iter().map(read).collect()
+}
+
 /// Every tenant's that are pending and whose time to start has come, the longest due first.
 ///
 /// # Errors

@@ -290,6 +290,22 @@ pub async fn offers(
     Ok(first.zip(last).map(|(first, last)| [first, last]))
 }
 
+/// The step of an experiment that agents were last told to run; nothing before the first.
+///
+/// # Errors
+/// The store's.
+pub async fn last_step(
+    connection: &mut Connection,
+    (tenant, experiment): (TenantId, ExperimentId),
+) -> Result<Option<String>, StoreError> {
+    let row = query(
+        "SELECT step FROM agent_generations WHERE tenant_id = $1 AND experiment_id = $2 AND step IS NOT NULL
+         ORDER BY created_at DESC, generation DESC LIMIT 1",
+    );
+    let row = row.bind(tenant).bind(experiment).fetch_optional(connection).await?;
+    row.map_or(Ok(None), |row| row.try_get("step"))
+}
+
 /// Answer of an agent to what an experiment has promoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered {

@@ -79,6 +79,7 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     37 "requests_done" "0037_requests_done",
     38 "promotions" "0038_promotions",
     39 "previews_asked_by" "0039_previews_asked_by",
+    40 "ended" "0040_ended",
 };
 
 /// PostgreSQL's. Its first has all that SQLite's first fifteen have.
@@ -107,6 +108,7 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     37 "requests_done" "0037_requests_done",
     38 "promotions" "0038_promotions",
     39 "previews_asked_by" "0039_previews_asked_by",
+    40 "ended" "0040_ended",
 };
 
 /// One migration and whether the database has it.

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use control_plane::experiment::{Action, Verb, Verdict};
+use control_plane::store::Across;
+use control_plane::store::experiments::{self, Experiment};
 use hyper::StatusCode;
 use serde_json::json;
 
 use super::experiments::asked;
+use super::freeze;
 use super::grpc::agent::Agent;
 use super::server::Server;
 
@@ -84,4 +88,54 @@ async fn an_experiment_under_way_is_shown_by_its_id_alone_and_no_more_once_someb
     })
     .await
     .expect("it is shown no more");
+}
+
+/// Starts an experiment on an agent of its own.
+async fn started(server: &Server, admin: &str, number: u8) -> Experiment {
+    let mut agent = Agent::enroll_as(server, admin, number).await;
+    let name = format!("e{number}");
+    let asked = asked(json!({ "name": name, "selector": format!("number={number}") }));
+    let made = server.post("/api/v1/experiments", admin, asked).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    let begun = server.post(&format!("/api/v1/experiments/{name}/start"), admin, json!({})).await;
+    assert_eq!(begun.status, StatusCode::OK, "{begun:?}");
+    agent.apply().await;
+    freeze::until(server, admin, &name, "running", |shown| shown["phase"] == "running").await;
+    let mut reader = server.state.store.read(Across::Reconcile).await.unwrap();
+    let all = experiments::under_way(&mut reader).await.unwrap();
+    all.into_iter().find(|one| one.spec.name == name).unwrap()
+}
+
+/// Rolls one back, after a verdict of this verb.
+async fn rolled_back(server: &Server, experiment: Experiment, verb: Verb) -> String {
+    let Experiment { tenant_id, id, version, spec, state, .. } = experiment;
+    let now = server.state.clock.now();
+    let mut tx = server.state.store.begin(tenant_id).await.unwrap();
+    let of = (tenant_id, id, version);
+    assert!(experiments::decided(&mut tx, of, &Verdict::of(verb, Vec::new())).await.unwrap());
+    let ended = state.after(Action::RollBack(Vec::new()), &spec, now).unwrap();
+    assert!(experiments::transition(&mut tx, of, &ended, now).await.unwrap());
+    tx.commit().await.unwrap();
+    id.to_string()
+}
+
+#[tokio::test]
+async fn what_harm_has_ended_is_shown_for_its_hour_over_a_restart_and_what_a_person_has_ended_is_not() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let (harmed, unwanted) = (started(&server, &admin, 1).await, started(&server, &admin, 2).await);
+    let harmed = rolled_back(&server, harmed, Verb::RollBack).await;
+    let unwanted = rolled_back(&server, unwanted, Verb::Hold).await;
+    let again = async |server: Server, seconds: u64| {
+        let at = server.state.clock.now().plus(Duration::from_secs(seconds));
+        let server = Server::start_again(server.stop().await, at).await;
+        let looked = "phoenix_reconciler_last_success_timestamp_seconds{reconciler=\"analyze\"}";
+        (until(&server, looked).await, server)
+    };
+    let (text, server) = again(server, 1_800).await;
+    let labels = format!("{{experiment=\"{harmed}\",step=\"mirror\",verb=\"roll_back\"}}");
+    assert_eq!(value(&text, &format!("phoenix_experiment_verdict{labels}")), Some(1.0), "{text}");
+    assert!(!text.contains(&unwanted), "{text}");
+    let (text, _server) = again(server, 1_800).await;
+    assert!(!text.contains(&harmed), "an hour is over: {text}");
 }

@@ -61,7 +61,8 @@ fn statements() -> Vec<String> {
 /// A statement about many rows, as it is for two.
 fn of_two_rows(sql: &str) -> String {
     // Of a whole experiment: what an agent's alone adds only makes it less.
-    let sql = sql.replace("{own} ", "").replace("{of_w} ", "");
+    let sql =
+        sql.replace("{own} ", "").replace("{of_w} ", "").replace("{LATEST}", "last_seen = said.column2");
     let column = |number: &usize| sql.contains(&format!("column{number}"));
     let joined = (1..20).take_while(column).count();
     let inserted = sql.split(['(', ')']).nth(1).map_or(1, |names| names.split(',').count());
@@ -74,7 +75,7 @@ fn of_two_rows(sql: &str) -> String {
 fn value(table: &str, column: &str, kind: &str, nullable: bool) -> String {
     match (table, column) {
         ("tenants", "id") | ("audit_heads" | "freezes", "tenant_id") => "CAST(n AS TEXT)".to_owned(),
-        ("content_trials" | "agent_configs" | "promotion_baselines", "agent_uid") => {
+        ("content_trials" | "agent_configs" | "promotion_baselines" | "promotion_refusals", "agent_uid") => {
             "CAST(n AS TEXT)".to_owned()
         }
         (_, "tenant_id") => "CAST(n % 100 AS TEXT)".to_owned(),

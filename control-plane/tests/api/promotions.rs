@@ -102,6 +102,71 @@ async fn a_promotion_says_on_which_agents_it_is_refused_and_when_it_is_taken_aft
 }
 
 #[tokio::test]
+async fn what_an_agent_has_refused_is_told_with_it_and_stays_told_of_the_promotion_once_it_is_deleted() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let mut agent = Agent::enroll(&server, &admin).await;
+    running(&server, &admin, "e", &mut agent).await;
+    let shown = async || {
+        let one = server.get("/api/v1/agents/h1", &admin).await.body["refused_config"].clone();
+        let listed = server.get("/api/v1/agents", &admin).await.body["items"][0]["refused_config"].clone();
+        assert_eq!(one, listed);
+        one
+    };
+    assert_eq!(shown().await, json!(null));
+    assert_eq!(promote(&server, &admin).await.status, StatusCode::OK);
+    push::once(&server.state).await.unwrap();
+    let reason = format!("{OTHER_BASELINE}the file has 0ther now");
+    agent.says = vec![(BASELINE, "0ther".to_owned())];
+    agent.refuse(&reason).await;
+    until(&server, &admin, "e", "refused", |shown| shown["promotion"]["refused"] == 1).await;
+    let last = generations(&server, &admin).await[0]["generation"].clone();
+    assert_eq!(shown().await, json!({ "generation": last, "reason": reason }));
+
+    let deleted = server.delete("/api/v1/agents/h1", &admin).await;
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT, "{deleted:?}");
+    let told = server.get(&format!("{PATH}/status"), &admin).await.body;
+    assert_eq!(
+        told["promotion"]["sentence"],
+        "No agent is there that what was promoted is for; refused on h1 (no longer registered)."
+    );
+    assert_eq!((&told["promotion"]["of"], &told["promotion"]["refused"]), (&json!(0), &json!(0)));
+    let not = &told["not_promoted"][0];
+    assert_eq!((&not["reason"], &not["gone"]), (&json!(reason), &json!("no longer registered")));
+    // It goes with the experiment.
+    assert_eq!(server.delete(PATH, &admin).await.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn a_forced_promotion_before_any_report_says_that_nothing_is_known_and_says_it_once() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let mut agent = Agent::enroll(&server, &admin).await;
+    running(&server, &admin, "e", &mut agent).await;
+    assert_eq!(promote(&server, &admin).await.status, StatusCode::OK);
+    let results = server.get(&format!("{PATH}/results"), &admin).await.body;
+    let status = server.get(&format!("{PATH}/status"), &admin).await.body;
+    assert_eq!(status["reasons"], results["reasons"]);
+    let sentences = |all: &Value, of: fn(&Value) -> &Value| -> Vec<String> {
+        all.as_array().unwrap().iter().map(|one| of(one).as_str().unwrap().to_owned()).collect()
+    };
+    let reasons = sentences(&results["reasons"], |one| &one["sentence"]);
+    let once: std::collections::BTreeSet<&String> = reasons.iter().collect();
+    assert_eq!(once.len(), reasons.len(), "{reasons:#?}");
+    // The verdict is that of the moment of the promotion, and not one of before the step.
+    let criteria = sentences(&status["verdict"]["criteria"], |one| &one["sentence"]);
+    assert!(
+        criteria.iter().any(|one| one.starts_with("Not known yet: no agent has reported")),
+        "{criteria:#?}"
+    );
+    for said in reasons.iter().chain(&criteria) {
+        for false_here in ["has nothing", "put out nothing", "came in"] {
+            assert!(!said.contains(false_here), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_is_changed_below_what_is_pushed_is_shown_until_it_is_not() {
     let server = Server::start().await;
     let admin = server.set_up().await;

@@ -262,3 +262,47 @@ async fn a_change_that_is_taken_back_as_soon_as_it_was_compared_leaves_what_the_
     assert!(record(&fleet, "node-1").await?["local_override_pending"].is_null());
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_waits_for_a_promotion_is_told_where_it_was_refused() -> Result<()> {
+    let fleet = Loop::of(2).await?;
+    let person = Person { dir: fleet.dir.path() };
+    person.logs_in(&fleet.control_plane).await?;
+    let mut asked = experiment("awaited", GOOD);
+    asked["policy"] = json!({ "min_horizons": 1000 });
+    std::fs::write(fleet.dir.path().join("awaited.json"), asked.to_string())?;
+    let waits = person.types(&["ci", "-f", "awaited.json", "--timeout", "50s"]);
+    let meanwhile = async {
+        fleet.until("awaited", "horizons of both", |status| is_measured(status, 2)).await;
+        let file = fleet.nodes[1].dir.join("agent.yaml");
+        std::fs::write(file.with_extension("next"), filtered(&fleet.nodes[1].config()))?;
+        std::fs::rename(file.with_extension("next"), &file)?;
+        promote(&fleet, "awaited").await
+    };
+    let (output, promoted) = tokio::join!(waits, meanwhile);
+    promoted?;
+    let output = output?;
+    let [said, error] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert_eq!(output.status.code(), Some(3), "{said}{error}");
+    for part in [
+        "### Phoenix: awaited — the candidate was promoted, and not on all agents",
+        "Promoted on 1 of 2 agents; refused on node-2.",
+        "- Not promoted on node-2: another baseline",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    // Who asks about the agent is told the same, and that its own file runs.
+    let text = person.ok(&["agent", "get", "node-2"]).await?;
+    assert!(text.contains(" refused") && text.contains("It runs the pipeline of its own file"), "{text}");
+    let text = person.ok(&["agent", "history", "node-2"]).await?;
+    assert!(text.contains("None of these is in force: the pipeline of its own file is."), "{text}");
+    let text = person.ok(&["agent", "history", "node-1"]).await?;
+    assert!(!text.contains("None of these is in force"), "{text}");
+    // It stays told when the agent is deleted.
+    person.ok(&["agent", "delete", "node-2"]).await?;
+    let text = person.ok(&["experiment", "status", "awaited"]).await?;
+    assert!(text.contains("refused on node-2 (no longer registered)."), "{text}");
+    assert!(text.contains("Not promoted on node-2 (no longer registered): another baseline"), "{text}");
+    Ok(())
+}

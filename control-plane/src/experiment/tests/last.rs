@@ -64,10 +64,13 @@ fn where_no_agent_has_reported_the_last_horizon_it_is_not_said_that_none_counts_
         last[0].starts_with(&format!("No agent has reported the last horizon yet, since {SINCE}. Before")),
         "{last:?}"
     );
-    assert!(last[1].starts_with(&format!("The last horizon is being collected since {SINCE}:")), "{last:?}");
+    assert!(
+        last[1].starts_with(&format!("Counts of horizons, and who is idle, are since {SINCE}, when")),
+        "{last:?}"
+    );
     let stretch = Stretch { from: UnixMillis(0), to: SINCE, hours: [3].into() };
     let whole = Evidence { stretch: Some(stretch), ..evidence(vec![before]) };
     let whole = decide(&whole, &spec(), &run(Step::Mirror), None, NOW).basis.sentences();
     assert!(whole[0].starts_with("No agent counts in this step yet."), "{whole:?}");
-    assert!(!whole.iter().any(|one| one.contains("last horizon")), "{whole:?}");
+    assert!(!whole.iter().any(|one| one.contains("when the last horizon began")), "{whole:?}");
 }

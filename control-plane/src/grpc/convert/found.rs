@@ -24,8 +24,9 @@ pub(in super::super) fn agent((from, connected): &(AgentEvidence, bool)) -> v1::
 
 /// An agent that has refused what was promoted.
 pub(in super::super) fn not_promoted(from: &NotPromoted) -> v1::NotPromoted {
-    let NotPromoted { uid, host, reason } = from;
-    v1::NotPromoted { uid: uid.to_string(), host: host.clone(), reason: reason.clone() }
+    let NotPromoted { uid, host, reason, gone } = from;
+    let gone = gone.map(|gone| gone.words().to_owned()).unwrap_or_default();
+    v1::NotPromoted { uid: uid.to_string(), host: host.clone(), reason: reason.clone(), gone }
 }
 
 /// Extent of a promotion.

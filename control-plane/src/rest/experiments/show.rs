@@ -111,8 +111,9 @@ fn agent((agent, connected): (AgentEvidence, bool)) -> AgentStatus {
 }
 
 impl From<&actions::NotPromoted> for NotPromoted {
-    fn from(actions::NotPromoted { uid, host, reason }: &actions::NotPromoted) -> Self {
-        Self { uid: (*uid).into(), host: host.clone(), reason: reason.clone() }
+    fn from(actions::NotPromoted { uid, host, reason, gone }: &actions::NotPromoted) -> Self {
+        let gone = gone.map(|gone| gone.words().to_owned());
+        Self { uid: (*uid).into(), host: host.clone(), reason: reason.clone(), gone }
     }
 }
 

@@ -275,7 +275,7 @@ const REVIEWED: [&str; 25] = [
     "app.rs Setup 2",
     "audit.rs Boot 1",
     "auth/authenticate.rs Credential 1",
-    "reconcile/analyze.rs Reconcile 1",
+    "reconcile/analyze.rs Reconcile 2",
     "reconcile/merge.rs Reconcile 1",
     "reconcile/replicas.rs Reconcile 1",
     "reconcile/start.rs Reconcile 1",

@@ -1,0 +1,2 @@
+DROP INDEX experiments_by_end;
+DROP TABLE promotion_refusals;
