@@ -85,7 +85,7 @@ pub fn run(config: ConfigSources, watching: bool) -> Result<(), Failure> {
 }
 
 /// Checks a config and the certificates that it names as [`run`] would, and says on standard output that it can be used. A
-/// certificate that has ended keeps no agent from its start; it is told.
+/// certificate that has ended, or soon does, keeps no agent from its start; it is told.
 ///
 /// # Errors
 /// [`Failure::Config`], [`Failure::Certificates`], or a system that takes no output.
@@ -98,7 +98,7 @@ pub fn validate(config: ConfigSources) -> Result<(), Failure> {
     }
     let CertificateProblems { fatal, told } = settings.check_certificates(SystemTime::now());
     for told in told {
-        writeln!(stdout, "{}: {told}; what connects by it fails until that is mended", reader.names())?;
+        writeln!(stdout, "{}: {told}", reader.names())?;
     }
     if !fatal.is_empty() {
         return Err(Failure::Certificates(fatal));

@@ -1,11 +1,12 @@
 //! Certificates and keys that a config names: whether they can be used, before anything connects.
 
+use std::io;
 use std::time::SystemTime;
 
 use gate::{ServerTls, ServerTlsSettings};
 
 use super::Settings;
-use crate::deliver::ExporterKind;
+use crate::deliver::{ExporterKind, TokenSource};
 use crate::net::Endpoint;
 
 /// Mistakes in certificates, for a person.
@@ -13,12 +14,12 @@ use crate::net::Endpoint;
 pub struct CertificateProblems {
     /// Reasons for which the agent does not start.
     pub fatal: Vec<String>,
-    /// Reasons for which it starts, and connections fail.
+    /// What it starts with all the same, each with what follows from it.
     pub told: Vec<String>,
 }
 
 impl Settings {
-    /// Reads every certificate and key, and checks that they go together and are in force at a time.
+    /// Reads every certificate and key, and checks that they go together and are in force at a time, and for two weeks more.
     pub fn check_certificates(&self, now: SystemTime) -> CertificateProblems {
         let mut problems = CertificateProblems::default();
         for receiver in &self.receivers {
@@ -29,21 +30,21 @@ impl Settings {
         }
         for exporter in &self.exporters {
             let name = format!("exporter {}", exporter.id);
-            match &exporter.kind {
-                ExporterKind::Otlp { endpoint, .. } => problems.client(&name, endpoint, now, true),
-                ExporterKind::OtlpHttp { targets, .. } => {
-                    for target in targets.iter().flatten() {
-                        problems.client(&name, &target.endpoint, now, true);
-                    }
+            let (endpoints, token) = match &exporter.kind {
+                ExporterKind::Otlp { endpoint, otlp } => (vec![endpoint], otlp.token.as_ref()),
+                ExporterKind::OtlpHttp { targets, otlp, .. } => {
+                    (targets.iter().flatten().map(|target| &target.endpoint).collect(), otlp.token.as_ref())
                 }
-                ExporterKind::File(_) | ExporterKind::Debug | ExporterKind::Nop => {}
+                ExporterKind::File(_) | ExporterKind::Debug | ExporterKind::Nop => (Vec::new(), None),
+            };
+            endpoints.into_iter().for_each(|endpoint| problems.client(&name, endpoint, now, true));
+            if let Some(TokenSource::OAuth2(settings)) = token {
+                problems.client(&format!("{name}: oauth2client"), &settings.token_url.endpoint, now, true);
             }
         }
         if let Some(control_plane) = &self.control_plane {
             problems.client("phoenix.control_plane", &control_plane.endpoint, now, false);
         }
-        problems.fatal.dedup();
-        problems.told.dedup();
         problems
     }
 }
@@ -51,21 +52,49 @@ impl Settings {
 impl CertificateProblems {
     fn listener(&mut self, name: &str, tls: Option<&ServerTlsSettings>, now: SystemTime) {
         let Some(tls) = tls else { return };
+        let name = format!("{name}: tls");
         if let Err(error) = ServerTls::new(tls.clone(), &[]) {
-            self.fatal.push(format!("{name}: tls: {error}"));
-        } else if let Err(error) = tls.identity.in_force(now) {
-            self.told.push(format!("{name}: tls: {error}"));
+            note(&mut self.fatal, format!("{name}: {error}"));
+            return;
+        }
+        self.times(&name, tls.identity.times(now));
+        if let Some(clients) = &tls.clients {
+            self.times(&name, clients.authorities.authorities_times("client_ca", now));
         }
     }
 
     /// `is_fatal` where the agent prepares the connection at its start.
     fn client(&mut self, name: &str, endpoint: &Endpoint, now: SystemTime, is_fatal: bool) {
-        let Some(tls) = &endpoint.tls else { return };
-        if let Err(error) = tls.connector(&endpoint.host, "h2") {
-            let to = if is_fatal { &mut self.fatal } else { &mut self.told };
-            to.push(format!("{name}: {error}"));
-        } else if let Some(Err(error)) = tls.identity.as_ref().map(|identity| identity.in_force(now)) {
-            self.told.push(format!("{name}: {error}"));
+        if let Some(proxy) = &endpoint.proxy {
+            self.client(&format!("{name}: proxy"), &proxy.server, now, is_fatal);
         }
+        let Some(tls) = &endpoint.tls else { return };
+        match tls.connector(&endpoint.host, "h2") {
+            Err(error) if is_fatal => note(&mut self.fatal, format!("{name}: {error}")),
+            Err(error) => {
+                let told = format!("{name}: {error}; what connects by it fails until that is mended");
+                note(&mut self.told, told);
+            }
+            Ok(_) => {
+                if let Some(identity) = &tls.identity {
+                    self.times(name, identity.times(now));
+                }
+                if let Some(authorities) = &tls.authorities {
+                    self.times(name, authorities.authorities_times("ca", now));
+                }
+            }
+        }
+    }
+
+    fn times(&mut self, name: &str, found: io::Result<Vec<String>>) {
+        let found = found.unwrap_or_else(|error| vec![error.to_string()]);
+        found.into_iter().for_each(|said| note(&mut self.told, format!("{name}: {said}")));
+    }
+}
+
+/// Adds a line that is not there yet: several endpoints may have the same files.
+fn note(lines: &mut Vec<String>, line: String) {
+    if !lines.contains(&line) {
+        lines.push(line);
     }
 }

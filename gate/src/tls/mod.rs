@@ -2,6 +2,7 @@
 
 mod pem;
 mod server;
+mod times;
 mod version;
 
 pub use pem::{Pem, TlsIdentity};

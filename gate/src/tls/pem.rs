@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -144,31 +143,6 @@ impl TlsIdentity {
         }
     }
 
-    /// Checks that the certificate is in force at a time.
-    ///
-    /// # Errors
-    /// As [`Self::read`], and where it is not.
-    pub fn in_force(&self, at: SystemTime) -> io::Result<()> {
-        let (chain, _) = self.read()?;
-        let own = self.parsed(&chain)?;
-        let validity = &own.validity;
-        let now = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed());
-        let when = |time: x509_parser::time::ASN1Time| time.to_string();
-        if validity.not_after.timestamp() < now {
-            let why =
-                format!("the certificate ended at {}; put a new one in its place", when(validity.not_after));
-            return Err(self.cert.wrong("cert", &why));
-        }
-        if validity.not_before.timestamp() > now {
-            let why = format!(
-                "the certificate begins at {}; look whether the clock is right",
-                when(validity.not_before)
-            );
-            return Err(self.cert.wrong("cert", &why));
-        }
-        Ok(())
-    }
-
     /// Time at which the first certificate of a chain ends, Unix seconds.
     ///
     /// # Errors
@@ -187,50 +161,39 @@ impl TlsIdentity {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use rcgen::{CertificateParams, KeyPair};
 
     use super::*;
 
-    /// A certificate of 2025 to 2030 and a key, its own or another's.
+    /// A certificate and a key, its own or another's.
     fn identity(own: bool) -> TlsIdentity {
         let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
-        (params.not_before, params.not_after) =
-            (rcgen::date_time_ymd(2025, 1, 1), rcgen::date_time_ymd(2030, 1, 1));
+        let params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
         let cert = params.self_signed(&key).expect("a certificate").pem();
         let key = if own { key } else { KeyPair::generate().expect("a key") };
         TlsIdentity { cert: Pem::Text(cert), key: Pem::Text(key.serialize_pem()) }
     }
 
-    fn in_year(identity: &TlsIdentity, year: u64) -> Result<(), String> {
-        let at = UNIX_EPOCH + Duration::from_secs((year - 1970) * 31_557_600 + 86_400);
-        identity.in_force(at).map_err(|error| error.to_string())
+    fn wrong(identity: &TlsIdentity) -> String {
+        identity.read().expect_err("something is wrong").to_string()
     }
 
     #[test]
     fn what_is_wrong_with_a_certificate_and_its_key_is_said_in_words() {
         let good = identity(true);
-        assert_eq!(in_year(&good, 2027), Ok(()));
-        let ended = in_year(&good, 2031).expect_err("ended");
-        assert!(ended.starts_with("cert_pem: the certificate ended at Jan  1 00:00:00 2030"), "{ended}");
-        let early = in_year(&good, 2020).expect_err("not begun");
-        assert!(early.contains("the certificate begins at Jan  1 00:00:00 2025"), "{early}");
-        let other = in_year(&identity(false), 2027).expect_err("another key");
-        assert_eq!(other, "key_pem: it is not the key of the certificate in cert_pem");
+        assert!(good.read().is_ok());
+        assert_eq!(wrong(&identity(false)), "key_pem: it is not the key of the certificate in cert_pem");
         let missing = TlsIdentity { key: Pem::File("/nowhere/key.pem".into()), ..good.clone() };
-        let missing = in_year(&missing, 2027).expect_err("no file");
+        let missing = wrong(&missing);
         assert!(missing.starts_with("key_file /nowhere/key.pem: No such file"), "{missing}");
         let no_pem = TlsIdentity { cert: Pem::Text("x".into()), ..good };
-        assert_eq!(in_year(&no_pem, 2027).expect_err("no PEM"), "cert_pem: it holds no certificate in PEM");
+        assert_eq!(wrong(&no_pem), "cert_pem: it holds no certificate in PEM");
     }
 
     #[test]
     fn a_certificate_of_version_1_is_named_as_one() {
         let file = Pem::File(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/version-1.pem").into());
-        let said = TlsIdentity { cert: file, ..identity(true) };
-        let said = said.read().expect_err("version 1").to_string();
+        let said = wrong(&TlsIdentity { cert: file, ..identity(true) });
         assert!(
             said.contains("it is an X.509 certificate of version 1, and TLS takes version 3 alone"),
             "{said}"

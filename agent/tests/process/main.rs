@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a test says what it expected by failing")]
 
+mod certificates;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -307,60 +309,6 @@ fn the_same_config_keeps_its_generation_over_restarts_and_sighup_makes_the_next(
     assert_eq!(Agent::start(&path).health()["generation"], 2);
     std::fs::write(&path, &text).expect("write");
     assert_eq!(Agent::start(&path).health()["generation"], 3, "what was once is new again");
-}
-
-#[test]
-fn validate_reads_the_certificates_that_a_config_names_and_says_what_is_wrong_with_each() {
-    let dir = tempfile::tempdir().expect("dir");
-    let (_listener, sink) = mute();
-    let base = config(dir.path(), sink, "");
-    let text = std::fs::read_to_string(&base).expect("read");
-    let (key, other) =
-        (rcgen::KeyPair::generate().expect("a key"), rcgen::KeyPair::generate().expect("a key"));
-    let put = |name: &str, text: String| {
-        std::fs::write(dir.path().join(name), text).expect("write");
-        dir.path().join(name).display().to_string()
-    };
-    let cert = |name: &str, year| {
-        let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("a name");
-        params.not_after = rcgen::date_time_ymd(year, 1, 1);
-        put(name, params.self_signed(&key).expect("a certificate").pem())
-    };
-    let (good, ended) = (cert("good.pem", 2200), cert("ended.pem", 2001));
-    let (own, another) = (put("own.key", key.serialize_pem()), put("another.key", other.serialize_pem()));
-    let no_pem = put("no.pem", "nothing".to_owned());
-    let validated = |file: &str, key: &str| {
-        let more = format!(
-            "phoenix: {{ control_plane: {{ endpoint: 'wss://localhost:1/v1/opamp', cert_file: '{file}', key_file: '{key}' }} }}"
-        );
-        let over = put("over.yaml", more);
-        let mut agent = Command::new(env!("CARGO_BIN_EXE_phoenix-agent"));
-        agent.arg("validate").arg("--config").arg(&base).args(["--config", &over]);
-        let output = agent.output().expect("run");
-        (output.status.code(), String::from_utf8(output.stdout).expect("text"))
-    };
-    let (code, said) = validated(&good, &own);
-    assert!(code == Some(0) && !said.contains("control_plane"), "{said}");
-    for (file, key, why) in [
-        (&ended, &own, "ended.pem: the certificate ended at Jan  1 00:00:00 2001"),
-        (&good, &another, "another.key: it is not the key of the certificate in cert_file"),
-        (&no_pem, &own, "no.pem: it holds no certificate in PEM"),
-        (&good, &no_pem, "no.pem: it holds no private key in PEM"),
-        (&"/nowhere.pem".to_owned(), &own, "cert_file /nowhere.pem: No such file"),
-    ] {
-        let (code, said) = validated(file, key);
-        assert!(said.contains("phoenix.control_plane: ") && said.contains(why), "{why}: {said}");
-        assert!(code == Some(0) && said.contains("can be used"), "the agent runs all the same: {said}");
-    }
-    // What the agent does not start with is refused.
-    let listener = format!("tls: {{ cert_file: '{no_pem}', key_file: '{own}' }}");
-    let secured = text.replacen("grpc: { endpoint: ", &format!("grpc: {{ {listener}, endpoint: "), 1);
-    assert_ne!(secured, text);
-    let secured = put("secured.yaml", secured);
-    let mut agent = Command::new(env!("CARGO_BIN_EXE_phoenix-agent"));
-    let output = agent.args(["validate", "--config", &secured]).output().expect("run");
-    let said = String::from_utf8(output.stderr).expect("text");
-    assert!(output.status.code() == Some(2) && said.contains("receiver otlp: tls: cert_file"), "{said}");
 }
 
 #[test]
