@@ -12,7 +12,7 @@ pub struct Mistake {
     /// Column in characters, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<u32>,
-    /// The field of the request, where it is not a text's line.
+    /// The field of the request; with a line, the field whose text has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// Mistake.

@@ -118,7 +118,8 @@ fn refusal(status: u16, body: &[u8]) -> String {
     let only = problem["errors"].as_array().is_some_and(|errors| errors.len() == 1);
     for mistake in problem["errors"].as_array().into_iter().flatten() {
         let place = match (mistake["line"].as_u64(), mistake["column"].as_u64(), text(&mistake["field"])) {
-            (Some(line), Some(column), _) => format!("{line}:{column}"),
+            (Some(line), Some(column), Some(field)) => format!("{field} {line}:{column}"),
+            (Some(line), Some(column), None) => format!("{line}:{column}"),
             (_, _, Some(field)) => field,
             _ => String::new(),
         };

@@ -12,7 +12,7 @@ use pipelines::yaml::Problems;
 pub struct Mistake {
     /// Line and column in characters, both from 1, where it is in a text.
     pub place: Option<(u32, u32)>,
-    /// The field of the request, where it is not a text's line.
+    /// The field of the request; with a place, the field whose text has it.
     pub field: Option<String>,
     /// Mistake in words.
     pub message: String,
@@ -112,6 +112,29 @@ impl Refusal {
         Self::Invalid { detail, mistakes: vec![mistake] }
     }
 
+    /// Several refusals of one request as one: all mistakes of it, or else the first that is about more than what was sent.
+    #[must_use]
+    pub fn together(mut all: Vec<Self>) -> Self {
+        if let Some(other) = all.iter().position(|one| !matches!(one, Self::Invalid { .. })) {
+            return all.swap_remove(other);
+        }
+        if all.len() == 1 {
+            return all.swap_remove(0);
+        }
+        let mistakes: Vec<Mistake> = all.into_iter().flat_map(Self::into_mistakes).collect();
+        Self::Invalid { detail: format!("the request has {} mistakes", mistakes.len()), mistakes }
+    }
+
+    fn into_mistakes(self) -> Vec<Mistake> {
+        match self {
+            Self::Invalid { mistakes, .. } if !mistakes.is_empty() => mistakes,
+            other => {
+                let message = other.detail().to_owned();
+                vec![Mistake { place: None, field: None, message, expected: None, nearest: None }]
+            }
+        }
+    }
+
     /// Too often: it may go well after so many seconds, one at least.
     pub fn too_many(detail: impl Into<String>, retry_after: u64) -> Self {
         Self::TooMany { detail: detail.into(), retry_after: retry_after.max(1) }
@@ -170,7 +193,7 @@ impl From<Problems> for Refusal {
     fn from(problems: Problems) -> Self {
         let mistake = |problem: pipelines::yaml::Problem| Mistake {
             place: Some((problem.location.line, problem.location.column)),
-            field: None,
+            field: Some(problems.file.clone()),
             message: problem.message,
             expected: problem.expected,
             nearest: problem.suggestion,

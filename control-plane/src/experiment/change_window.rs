@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
 
-use super::spec::{Invalid, field};
+use super::invalid::{Invalid, field};
 use crate::clock::UnixMillis;
 
 /// A stretch of a day, on some days of the week.

@@ -8,7 +8,7 @@ use drift::{HarmDirection, relative_error_beyond};
 use observe::{Comparison, LensError, LensReport};
 use serde::{Deserialize, Serialize};
 
-use super::spec::{Invalid, field};
+use super::invalid::{Invalid, field};
 use super::words::unique;
 
 mod of_sample;

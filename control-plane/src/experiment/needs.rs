@@ -7,7 +7,7 @@ use observe::{Lens, LensFunction};
 use drift::{Alpha, block_windows, minimum_blocks_to_meet, mirror_windows};
 
 use super::Spec;
-use super::spec::{Invalid, field};
+use super::invalid::{Invalid, field};
 use super::words::listed;
 
 /// Time that a criterion takes at least, and the sentence that says so.

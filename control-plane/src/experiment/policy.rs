@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::allow::Allow;
 use super::change_window::ChangeWindow;
 use super::guardrail::{Direction, Guardrail, Quantity, Scope, Severity};
-use super::spec::{Invalid, field};
+use super::invalid::{Invalid, Mistakes, field};
 
 /// The most guardrails, and the most change windows.
 const MAX_LIST: usize = 40;
@@ -133,8 +133,9 @@ impl Policy {
     /// Checks it; `lenses` are the names of the experiment's.
     ///
     /// # Errors
-    /// The first field that is wrong.
+    /// All fields that are wrong.
     pub fn check(&self, lenses: &[&str]) -> Result<(), Invalid> {
+        let mut wrong = Mistakes::default();
         let shares = [
             ("policy.min_cardinality_reduction", self.min_cardinality_reduction),
             ("policy.min_cost_reduction", self.min_cost_reduction),
@@ -145,33 +146,37 @@ impl Policy {
             ("policy.max_missing", Some(self.max_missing)),
             ("policy.max_gone", Some(self.max_gone)),
         ];
-        for (name, share) in shares {
-            if share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
-                return Err(field(name, format!("{share:?}"), "a share from 0 to 1"));
-            }
+        for (name, share) in shares.into_iter().filter_map(|(name, share)| Some((name, share?))) {
+            wrong.unless((0.0..=1.0).contains(&share), || {
+                field(name, share.to_string(), "a share from 0 to 1, such as 0.05 for 5 %")
+            });
         }
         for (name, limit) in [
             ("policy.max_lens_error", self.max_lens_error),
             ("policy.max_latency_increase", self.max_latency_increase),
         ] {
-            if limit.is_some_and(|limit| !limit.is_finite() || limit < 0.0) {
-                return Err(field(name, "it is no share", "0 or more"));
+            let limit = limit.unwrap_or_default();
+            wrong.unless(limit.is_finite() && limit >= 0.0, || {
+                field(name, limit.to_string(), "a share of 0 or more, such as 0.05 for 5 %")
+            });
+        }
+        wrong.unless((1..=1_000).contains(&self.min_horizons), || {
+            field("policy.min_horizons", self.min_horizons.to_string(), "1 to 1000")
+        });
+        wrong.unless(self.alpha > 0.0 && self.alpha < 0.5, || {
+            field("policy.alpha", self.alpha.to_string(), "above 0 and below 0.5")
+        });
+        if self.guardrails.len() > MAX_LIST || self.change_windows.len() > MAX_LIST {
+            let what = "there are too many, or of change_windows";
+            wrong.unless(false, || field("policy.guardrails", what, "at most 40 of each"));
+        } else {
+            for guardrail in &self.guardrails {
+                wrong.keep(guardrail.check(lenses));
+            }
+            for window in &self.change_windows {
+                wrong.keep(window.check());
             }
         }
-        if self.min_horizons == 0 || self.min_horizons > 1_000 {
-            return Err(field("policy.min_horizons", self.min_horizons.to_string(), "1 to 1000"));
-        }
-        if !(self.alpha > 0.0 && self.alpha < 0.5) {
-            return Err(field("policy.alpha", self.alpha.to_string(), "above 0 and below 0.5"));
-        }
-        if self.guardrails.len() > MAX_LIST || self.change_windows.len() > MAX_LIST {
-            return Err(field(
-                "policy.guardrails",
-                "there are too many, or of change_windows",
-                "at most 40 of each",
-            ));
-        }
-        self.guardrails.iter().try_for_each(|guardrail| guardrail.check(lenses))?;
-        self.change_windows.iter().try_for_each(ChangeWindow::check)
+        wrong.end()
     }
 }

@@ -5,14 +5,12 @@ use std::time::Duration;
 use observe::{Critical, Lens, Price};
 use pipelines::config::Plan;
 use pipelines::split::{Split, Unit, Weight};
-use pipelines::yaml::Problems;
 use proto::generation::{Baseline, Candidate, Experiment, Fragment, Generation, Guardrails, is_pipeline};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use super::guardrail::Quantity;
+use super::invalid::{Invalid, Mistakes, field};
 use super::{Policy, Step, Traits};
-use crate::refusal::Refusal;
 use crate::selector::Selector;
 
 /// The most steps a rollout may have, mirror and 100 % included.
@@ -75,38 +73,6 @@ pub struct TemplateUse {
     pub digest: String,
 }
 
-/// Mistake in a specification.
-#[derive(Debug, Error)]
-pub enum Invalid {
-    /// A pipeline.
-    #[error("{0}")]
-    Pipeline(#[from] Problems),
-    /// A field.
-    #[error("{field}: {message}; expected {expected}")]
-    Field {
-        /// Name of the field.
-        field: &'static str,
-        /// Mistake in it.
-        message: String,
-        /// Expected value.
-        expected: &'static str,
-    },
-}
-
-impl From<Invalid> for Refusal {
-    fn from(invalid: Invalid) -> Self {
-        match invalid {
-            Invalid::Pipeline(problems) => problems.into(),
-            Invalid::Field { field, message, expected } => Self::invalid_field(field, message, expected),
-        }
-    }
-}
-
-/// A field that is wrong.
-pub fn field(field: &'static str, message: impl Into<String>, expected: &'static str) -> Invalid {
-    Invalid::Field { field, message: message.into(), expected }
-}
-
 fn not_a_pipeline(pipeline: &str) -> Invalid {
     let message = format!("{pipeline:?} is no pipeline of metrics");
     field("pipeline", message, "metrics, or metrics/ with a name, as agents' files have it")
@@ -117,35 +83,47 @@ impl Spec {
     /// traits.
     ///
     /// # Errors
-    /// The first thing that is wrong with it; for a pipeline, everything.
+    /// All that is wrong with it, but for what may follow from another mistake.
     pub fn check(self) -> Result<Self, Invalid> {
-        if self.name.trim().is_empty() || self.name.chars().count() > 200 {
-            return Err(field("name", "it is empty or too long", "1 to 200 characters"));
-        }
+        let mut wrong = Mistakes::default();
+        wrong.unless(!self.name.trim().is_empty() && self.name.chars().count() <= 200, || {
+            field("name", "it is empty or too long", "1 to 200 characters")
+        });
         if let Some(pipeline) = self.pipeline.as_ref().filter(|pipeline| !is_pipeline(pipeline)) {
-            return Err(not_a_pipeline(pipeline));
+            wrong.unless(false, || not_a_pipeline(pipeline));
         }
-        let candidate = Fragment::new(&self.candidate).plan("candidate")?;
-        let baseline = self.baseline.as_ref().map(|text| Fragment::new(text).plan("baseline")).transpose()?;
-        let spec = Self { traits: Some(Traits::of(&candidate)), ..self };
-        spec.check_steps()?;
-        spec.check_hold(&candidate)?;
-        for &weight in &spec.weights_bp {
+        let candidate = wrong.keep(Fragment::new(&self.candidate).plan("candidate"));
+        let baseline = self.baseline.as_ref().map(|text| Fragment::new(text).plan("baseline"));
+        let baseline = wrong.keep(baseline.transpose());
+        let spec = Self { traits: candidate.as_ref().map(Traits::of), ..self };
+        let steps = wrong.keep(spec.check_steps());
+        if let Some(candidate) = &candidate {
+            wrong.keep(spec.check_hold(candidate));
+        }
+        if let (Some(candidate), Some(baseline), Some(())) = (&candidate, &baseline, steps) {
             // Agents that run another baseline check again with theirs.
-            let split = Split { unit: spec.unit(), weight: weight_of(weight), salt: String::new() };
-            let baseline = baseline.as_ref().unwrap_or(&candidate);
-            split
-                .check_scope([baseline, &candidate])
-                .map_err(|why| field("unit", why.message, "a coarser unit"))?;
+            wrong.keep(spec.check_unit([baseline.as_ref().unwrap_or(candidate), candidate]));
         }
-        spec.check_times()?;
+        wrong.keep(spec.check_times());
         let lenses: Vec<&str> = spec.lenses.iter().map(|lens| lens.name.as_str()).collect();
-        spec.policy.check(&lenses)?;
-        spec.check_observation()?;
-        spec.check_measurable()?;
-        spec.check_lookbacks()?;
-        spec.check_needs()?;
+        wrong.keep(spec.policy.check(&lenses));
+        wrong.keep(spec.check_observation());
+        wrong.keep(spec.check_measurable());
+        if wrong.are_none() {
+            wrong.keep(spec.check_lookbacks());
+            wrong.keep(spec.check_needs());
+        }
+        wrong.end()?;
         Ok(spec)
+    }
+
+    /// Checks that no stage of either pipeline looks at more than a unit of the split, where units move.
+    fn check_unit(&self, plans: [&Plan; 2]) -> Result<(), Invalid> {
+        let check = |&weight: &u16| {
+            let split = Split { unit: self.unit(), weight: weight_of(weight), salt: String::new() };
+            split.check_scope(plans).map_err(|why| field("unit", why.message, "a coarser unit"))
+        };
+        self.weights_bp.iter().try_for_each(check)
     }
 
     /// Checks a pipeline that agents are to run outside of experiments.
@@ -245,27 +223,32 @@ impl Spec {
         if self.is_observe_only() {
             return Ok(());
         }
-        let rising = self.weights_bp.windows(2).all(|pair| pair[0] < pair[1]);
-        let legal = rising
-            && self.weights_bp.first().is_some_and(|&first| first > 0)
-            && self.weights_bp.last() == Some(&10_000)
-            && self.weights_bp.len() + 2 <= MAX_STEPS;
-        let expected =
-            "rising basis points from above 0 to 10000, at most 14 of them, or none to observe only";
-        if legal { Ok(()) } else { Err(field("weights_bp", format!("{:?}", self.weights_bp), expected)) }
+        let weights = &self.weights_bp;
+        let falls = weights.windows(2).find(|pair| pair[0] >= pair[1]);
+        let message = if weights.first() == Some(&0) {
+            "the first weight is 0, which is the mirror step and stands before them by itself".to_owned()
+        } else if let Some([before, after]) = falls {
+            format!("{after} comes after {before}, and weights rise")
+        } else if let Some(last) = weights.last().filter(|last| **last != 10_000) {
+            format!("the last weight is {last}, and a rollout ends with 10000 (100 %)")
+        } else if weights.len() + 2 > MAX_STEPS {
+            format!("there are {} weights", weights.len())
+        } else {
+            return Ok(());
+        };
+        let expected = "basis points that rise from above 0 to 10000 (100 %), which is always the last of them, such as 500, 5000, \
+                        10000; at most 14 of them, or none to observe only";
+        Err(field("weights_bp", message, expected))
     }
 
     fn check_times(&self) -> Result<(), Invalid> {
         let second = Duration::from_secs(1);
+        let said = |time| humantime::format_duration(time).to_string();
         if self.window < second || self.window > Duration::from_secs(3_600) {
-            return Err(field("window", format!("{:?}", self.window), "1s to 1h"));
+            return Err(field("window", said(self.window), "1s to 1h"));
         }
         if self.report_every < self.window || self.report_every > Duration::from_secs(86_400) {
-            return Err(field(
-                "report_every",
-                format!("{:?}", self.report_every),
-                "a window or more, up to 24h",
-            ));
+            return Err(field("report_every", said(self.report_every), "a window or more, up to 24h"));
         }
         Ok(())
     }

@@ -20,6 +20,7 @@ use crate::id::AgentUid;
 mod compared;
 mod given;
 mod properties;
+mod specified;
 
 use given::*;
 
@@ -396,37 +397,6 @@ fn an_aa_step_must_differ_by_nothing() {
     same.fates = SeriesFates { of: count(1_000), as_it_is: 1_000, ..SeriesFates::default() };
     same.lenses[0].groups_that_differ = 0;
     assert_eq!(aa(same).verb, Verb::Advance);
-}
-
-#[test]
-fn what_is_not_right_in_a_specification_is_told_by_field() {
-    spec().check().expect("right");
-    let wrong = |change: fn(&mut Spec)| {
-        let mut spec = spec();
-        change(&mut spec);
-        spec.check().expect_err("wrong").to_string()
-    };
-    assert!(wrong(|s| s.name.clear()).contains("name"));
-    assert!(wrong(|s| s.weights_bp = vec![5_000, 2_500, 10_000]).contains("weights_bp"));
-    assert!(wrong(|s| s.weights_bp = vec![5_000]).contains("weights_bp"));
-    assert!(wrong(|s| s.weights_bp = vec![0, 10_000]).contains("weights_bp"));
-    assert!(wrong(|s| s.window = Duration::ZERO).contains("window"));
-    assert!(wrong(|s| s.report_every = Duration::from_secs(9)).contains("report_every"));
-    assert!(wrong(|s| s.policy.max_series_loss = Some(1.1)).contains("max_series_loss"));
-    assert!(wrong(|s| s.policy.max_unseen = Some(-0.1)).contains("policy.max_unseen"));
-    let none = wrong(|s| s.lenses[0].lookback = Duration::ZERO);
-    let week = wrong(|s| s.lenses[0].lookback = Duration::from_secs(7 * 86_400));
-    for said in [none, week] {
-        assert!(said.contains("lookback") && said.contains("above 0 and at most 24h"), "{said}");
-    }
-    assert!(wrong(|s| s.policy.min_horizons = 0).contains("min_horizons"));
-    assert!(wrong(|s| s.candidate = s.candidate.replace("filter", "filtre")).contains("candidate:"));
-    let host = "processors: { groupbyattrs: { keys: [a] } }\nservice: { pipelines: { metrics: { processors: [groupbyattrs] } } }\n";
-    let mut cuts = spec();
-    cuts.candidate = host.into();
-    assert!(cuts.clone().check().expect_err("half of a roll-up").to_string().contains("unit"));
-    cuts.unit = vec!["host".into()];
-    cuts.check().expect("whole hosts");
 }
 
 proptest! {

@@ -16,6 +16,7 @@ use crate::audit::By;
 use crate::auth::Actor;
 use crate::experiment::{ExperimentId, Spec, TemplateUse};
 use crate::refusal::Refusal;
+use crate::selector::Selector;
 use crate::state::AppState;
 use crate::store::experiments::Experiment;
 
@@ -128,16 +129,22 @@ async fn candidate(
     Ok((rendered.text, Some(used)))
 }
 
-/// A specification, not yet checked as a whole.
+/// A specification, not yet checked as a whole. What cannot be read of it is told all at once.
 fn spec(asked: CreateExperiment, candidate: String, template: Option<TemplateUse>) -> Result<Spec, Refusal> {
-    let selector = asked.selector.parse().map_err(|error| {
-        Refusal::invalid_field(
-            "selector",
-            format!("{error}"),
-            "for example env=prod,region in (eu,us),!canary",
-        )
-    })?;
-    let (aa, weights_bp) = steps::of(asked.steps, asked.aa, asked.weights_bp)?;
+    let mut wrong = Vec::new();
+    let selector = kept(&mut wrong, asked.selector.parse::<Selector>().map_err(no_selector));
+    let steps = kept(&mut wrong, steps::of(asked.steps, asked.aa, asked.weights_bp));
+    let unit = kept(&mut wrong, unit(asked.unit));
+    let mut time = |field, text| kept(&mut wrong, duration(field, text)).flatten();
+    let (window, report_every) = (time("window", asked.window), time("report_every", asked.report_every));
+    let lookback = time("lookback", asked.lookback);
+    let max_batch_latency = time("max_batch_latency", asked.max_batch_latency);
+    let policy = kept(&mut wrong, asked.policy.try_into());
+    let (Some(selector), Some((aa, weights_bp)), Some(unit), Some(policy), true) =
+        (selector, steps, unit, policy, wrong.is_empty())
+    else {
+        return Err(Refusal::together(wrong));
+    };
     Ok(Spec {
         name: asked.name,
         selector,
@@ -146,17 +153,27 @@ fn spec(asked: CreateExperiment, candidate: String, template: Option<TemplateUse
         candidate,
         traits: None,
         template,
-        unit: unit(asked.unit)?,
+        unit,
         aa,
         weights_bp,
-        window: duration("window", asked.window)?.unwrap_or(Duration::from_secs(10)),
-        report_every: duration("report_every", asked.report_every)?.unwrap_or(Duration::from_secs(60)),
-        lenses: lenses(asked.lenses, duration("lookback", asked.lookback)?),
+        window: window.unwrap_or(Duration::from_secs(10)),
+        report_every: report_every.unwrap_or(Duration::from_secs(60)),
+        lenses: lenses(asked.lenses, lookback),
         critical: asked.critical.unwrap_or_else(|| vec![Critical::default()]),
         price: asked.price.unwrap_or_default(),
-        max_batch_latency: duration("max_batch_latency", asked.max_batch_latency)?,
-        policy: asked.policy.try_into()?,
+        max_batch_latency,
+        policy,
     })
+}
+
+/// What was read; nothing where it is wrong, which is noted.
+fn kept<T>(wrong: &mut Vec<Refusal>, read: Result<T, Refusal>) -> Option<T> {
+    read.map_err(|refusal| wrong.push(refusal)).ok()
+}
+
+fn no_selector(error: impl std::fmt::Display) -> Refusal {
+    let expected = "for example env=prod,region in (eu,us),!canary";
+    Refusal::invalid_field("selector", error.to_string(), expected)
 }
 
 /// The lenses that are asked for, or the default ones; `lookback` is for those that do not say it themselves.

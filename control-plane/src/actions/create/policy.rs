@@ -1,6 +1,6 @@
 //! Policy of an experiment that somebody asks for: texts and words made the domain's own.
 
-use super::duration;
+use super::{duration, kept};
 use crate::experiment::{
     Allow, AtEnd, ChangeWindow, Day, Direction, Guardrail, Policy, Quantity, Scope, Severity,
 };
@@ -10,6 +10,14 @@ impl TryFrom<api::Policy> for Policy {
     type Error = Refusal;
 
     fn try_from(asked: api::Policy) -> Result<Self, Refusal> {
+        let mut wrong = Vec::new();
+        let mut time = |field, text| kept(&mut wrong, duration(field, text)).flatten();
+        let gone_after = time("policy.gone_after", Some(asked.gone_after));
+        let max_step_duration = time("policy.max_step_duration", asked.max_step_duration);
+        let max_duration = time("policy.max_duration", asked.max_duration);
+        if !wrong.is_empty() {
+            return Err(Refusal::together(wrong));
+        }
         Ok(Self {
             min_cardinality_reduction: asked.min_cardinality_reduction,
             min_cost_reduction: asked.min_cost_reduction,
@@ -27,10 +35,10 @@ impl TryFrom<api::Policy> for Policy {
             min_horizons: asked.min_horizons,
             min_hosts: asked.min_hosts,
             max_missing: asked.max_missing,
-            gone_after: duration("policy.gone_after", Some(asked.gone_after))?.unwrap_or_default(),
+            gone_after: gone_after.unwrap_or_default(),
             max_gone: asked.max_gone,
-            max_step_duration: duration("policy.max_step_duration", asked.max_step_duration)?,
-            max_duration: duration("policy.max_duration", asked.max_duration)?,
+            max_step_duration,
+            max_duration,
             at_max_duration: match asked.at_max_duration {
                 api::AtEnd::Hold => AtEnd::Hold,
                 api::AtEnd::RollBack => AtEnd::RollBack,
@@ -135,6 +143,16 @@ mod tests {
     #[test]
     fn a_policy_that_is_not_given_is_the_one_that_a_kept_experiment_has_by_default() {
         assert_eq!(Policy::try_from(api::Policy::default()), Ok(Policy::default()));
+    }
+
+    #[test]
+    fn all_that_are_no_durations_are_told() {
+        let [gone_after, max_duration] = ["soon", "1 fortnight"].map(str::to_owned);
+        let max_duration = Some(max_duration);
+        let refused = Policy::try_from(api::Policy { gone_after, max_duration, ..api::Policy::default() });
+        let fields: Vec<_> =
+            refused.unwrap_err().mistakes().iter().map(|one| one.field.clone().unwrap()).collect();
+        assert_eq!(fields, ["policy.gone_after", "policy.max_duration"]);
     }
 
     #[test]
