@@ -19,6 +19,8 @@ use crate::store::{StoreError, Tx, users};
 pub const KINDS: [&str; 8] =
     ["agents", "audit", "deployments", "enrollment-tokens", "experiments", "freeze", "templates", "webhooks"];
 
+/// Kinds of which a key lets agents in.
+const ADMITTING: [&str; 2] = ["enrollment-tokens", CONNECT];
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 /// The most keys of a person that are neither over nor ended, and the most of the others that are remembered.
 const MOST: i64 = 100;
@@ -60,12 +62,12 @@ async fn owner(tx: &mut Tx, actor: &Actor, asked: Option<UserId>) -> Result<(Use
 ///
 /// # Errors
 /// Invalid for a name that is none, a role above the actor's own, a kind that there is not, and a lifetime of nothing or of more
-/// than a year; a conflict past a hundred keys; and the store's.
+/// than a year; forbidden for a kind that lets agents in, unless an admin asks; a conflict past a hundred keys; and the store's.
 pub async fn create(state: &AppState, actor: &Actor, new: NewKey) -> Result<(ApiKey, String), Refusal> {
     let (now, tenant_id) = (state.clock.now(), actor.tenant_id);
     let mut tx = state.store.begin(tenant_id).await?;
     let (owner_id, highest) = owner(&mut tx, actor, new.owner).await?;
-    check(highest, &new)?;
+    check(actor, highest, &new)?;
     let NewKey { name, role, kind, expires_in, .. } = new;
     let role = role.unwrap_or(highest);
     let minted = secret::mint(&state.entropy, Purpose::ApiKey);
@@ -95,7 +97,7 @@ pub async fn create(state: &AppState, actor: &Actor, new: NewKey) -> Result<(Api
     Ok((key, minted.text))
 }
 
-fn check(highest: Role, new: &NewKey) -> Result<(), Refusal> {
+fn check(actor: &Actor, highest: Role, new: &NewKey) -> Result<(), Refusal> {
     if !is_name(&new.name) {
         let said = format!("{:?} is no name", new.name.chars().take(64).collect::<String>());
         return Err(Refusal::invalid_field(
@@ -113,9 +115,21 @@ fn check(highest: Role, new: &NewKey) -> Result<(), Refusal> {
         let expected = format!("one of {}, {CONNECT}", KINDS.join(", "));
         return Err(Refusal::invalid_field("kind", said, expected));
     }
-    if new.kind.as_deref() == Some(CONNECT) && highest < Role::Operator {
-        let said = format!("a key of the kind {CONNECT} lets agents in; that needs an operator");
-        return Err(Refusal::forbidden(said));
+    if let Some(kind) = new.kind.as_deref().filter(|kind| ADMITTING.contains(kind)) {
+        if actor.role < Role::Admin {
+            let said = format!(
+                "a key of the kind {kind} lets agents in: to make one takes the role admin; yours is {}",
+                actor.role
+            );
+            return Err(Refusal::forbidden(said));
+        }
+        let acts_in = new.role.unwrap_or(highest);
+        if acts_in < Role::Operator {
+            let said = format!(
+                "a key of the kind {kind} lets agents in, which takes an operator; this one would act as {acts_in}"
+            );
+            return Err(Refusal::forbidden(said));
+        }
     }
     if new.expires_in.is_zero() || new.expires_in > LONGEST {
         return Err(Refusal::invalid_field("expires_in", "out of bounds", "for example 90d; 366d at most"));

@@ -9,9 +9,12 @@ use crate::auth::Actor;
 use crate::auth::secret::{self, Purpose};
 use crate::labels::Labels;
 use crate::refusal::Refusal;
+use crate::role::Role;
 use crate::state::AppState;
 use crate::store::enrollment_tokens::{self, EnrollmentToken};
 
+/// Kind of an API key that makes tokens in whatever role it acts.
+const KIND: &str = "enrollment-tokens";
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// A token to be made.
@@ -25,16 +28,24 @@ pub struct NewToken {
     pub expires_in: Duration,
 }
 
-/// Makes a token. Returns it, and its whole text, which is shown this once.
+/// Makes a token. Returns it, and its whole text, which is shown this once. It lets agents in, so that it takes an admin, or an API
+/// key that an admin has made for that alone.
 ///
 /// # Errors
-/// Invalid for a lifetime of nothing or of more than a year; and the store's.
+/// Forbidden for anybody else; invalid for a lifetime of nothing or of more than a year; and the store's.
 pub async fn create(
     state: &AppState,
     actor: &Actor,
     new: NewToken,
 ) -> Result<(EnrollmentToken, String), Refusal> {
     let NewToken { labels, max_uses, expires_in } = new;
+    if actor.role < Role::Admin && !actor.is_for(KIND) {
+        return Err(Refusal::forbidden(format!(
+            "an enrollment token lets agents in: this needs the role admin, and yours is {}; or an API key of the kind {KIND}, which an \
+             admin makes (`phoenix api-key create --kind {KIND}`)",
+            actor.role
+        )));
+    }
     if expires_in.is_zero() || expires_in > LONGEST {
         let expected = "for example 24h; 366d at most";
         return Err(Refusal::invalid_field("expires_in", "out of bounds", expected));

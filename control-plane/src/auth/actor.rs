@@ -79,6 +79,11 @@ impl Actor {
         }
     }
 
+    /// Tells whether they came with an API key that reaches this kind alone.
+    pub fn is_for(&self, kind: &str) -> bool {
+        matches!(&self.credential, Credential::Key(Key { kind: Some(own), .. }) if own == kind)
+    }
+
     /// Session of a person.
     ///
     /// # Errors

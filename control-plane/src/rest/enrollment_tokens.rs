@@ -39,7 +39,7 @@ impl From<enrollment_tokens::EnrollmentToken> for EnrollmentToken {
     }
 }
 
-/// Makes a token.
+/// Makes a token. It takes an admin, or an API key of the kind `enrollment-tokens`, which an admin makes.
 #[utoipa::path(
     post, path = "/api/v1/enrollment-tokens", tag = "enrollment-tokens", request_body = CreateToken,
     responses((status = 201, body = CreatedToken), (status = 422, body = Problem))

@@ -37,13 +37,13 @@ async fn a_key_acts_for_its_owner_in_a_role_of_its_own_and_says_so_in_the_audit_
         (&me["email"], &me["role"], &me["api_key"]),
         (&json!("admin@one.io"), &json!("operator"), &json!(id))
     );
-    let made = server.post("/api/v1/enrollment-tokens", &text, json!({})).await;
-    assert_eq!(made.status, StatusCode::CREATED);
+    let frozen = server.put("/api/v1/freeze", &text, json!({ "reason": "sales week" })).await;
+    assert_eq!(frozen.status, StatusCode::OK, "{frozen:?}");
     assert_eq!(server.delete("/api/v1/templates/x", &text).await.refusal(), 403, "for admins");
     let audit = server.get("/api/v1/audit?limit=200", &admin).await.body;
     let entries = audit["items"].as_array().unwrap();
     let by = |action: &str| entries.iter().find(|entry| entry["action"] == action).unwrap()["actor"].clone();
-    assert_eq!(by("enrollment-token.create"), json!(format!("api-key/{id}")));
+    assert_eq!(by("tenant.freeze"), json!(format!("api-key/{id}")));
     assert!(by("api-key.create").as_str().unwrap().starts_with("user/"));
     assert!(!audit.to_string().contains(&text[text.len() - 20..]), "no secret stands there");
 
@@ -103,6 +103,44 @@ async fn a_key_reaches_every_route_for_programs_of_its_kind_and_none_for_people(
     for (_, key) in &keys {
         assert_eq!(server.get(ME, key).await.status, StatusCode::OK, "every key may ask who it is");
     }
+}
+
+#[tokio::test]
+async fn operators_make_no_enrollment_tokens_unless_an_admin_gives_them_a_key_of_that_kind() {
+    const TOKENS: &str = "/api/v1/enrollment-tokens";
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let operator = server.user(&admin, "operator").await;
+    let refused = server.post(TOKENS, &operator, json!({})).await;
+    assert_eq!(refused.refusal(), 403);
+    let said = refused.body["detail"].as_str().unwrap();
+    assert!(
+        said.contains("needs the role admin, and yours is operator; or an API key of the kind"),
+        "{said}"
+    );
+    // Nor do they give themselves what lets agents in.
+    let all = key(&server, &operator, json!({ "name": "all" })).await.1;
+    assert_eq!(server.post(TOKENS, &all, json!({})).await.refusal(), 403);
+    for kind in ["enrollment-tokens", "agents:connect"] {
+        let asked = json!({ "name": "mine", "kind": kind });
+        assert_eq!(server.post(KEYS, &operator, asked).await.refusal(), 403, "{kind}");
+        let asked = json!({ "name": "low", "kind": kind, "role": "viewer" });
+        assert_eq!(server.post(KEYS, &admin, asked).await.refusal(), 403, "{kind}");
+    }
+    let without = key(&server, &admin, json!({ "name": "other", "role": "operator" })).await.1;
+    assert_eq!(
+        server.post(TOKENS, &without, json!({})).await.refusal(),
+        403,
+        "an operator's role, without the kind"
+    );
+    let given = json!({ "name": "given", "role": "operator", "kind": "enrollment-tokens" });
+    let given = key(&server, &admin, given).await.1;
+    assert_eq!(server.post(TOKENS, &given, json!({})).await.status, StatusCode::CREATED);
+    assert_eq!(server.post(TOKENS, &admin, json!({})).await.status, StatusCode::CREATED);
+    // What lets nobody in any more is theirs to ask for.
+    let listed = server.get(TOKENS, &operator).await.body;
+    let id = listed["items"][0]["id"].as_str().unwrap();
+    assert_eq!(server.delete(&format!("{TOKENS}/{id}"), &operator).await.status, StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]
