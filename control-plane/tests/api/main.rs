@@ -19,6 +19,7 @@ mod grpc;
 mod idempotency;
 mod limits;
 mod logins;
+mod matrix;
 mod metrics;
 mod migrations;
 mod names;
