@@ -1,10 +1,9 @@
 //! Contexts: which control plane is asked, as whom, and of which tenant.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
 use std::process::{Command, Output};
 use std::thread;
 
+use super::server::Server;
 use super::{ID, said};
 
 #[test]
@@ -69,22 +68,16 @@ fn contexts_choose_the_server_and_the_credential_and_the_environment_goes_before
 
 #[test]
 fn another_tenant_is_used_by_the_context_of_somebody_who_is_of_it() {
-    let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", server.local_addr().unwrap());
+    let (server, address) = Server::start();
     // Whose key it is says of which tenant they are.
     thread::spawn(move || {
-        while let Ok((mut stream, _)) = server.accept() {
-            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
-            let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
-            let tenant = if head.join("\n").contains("key-of-one") { "one" } else { "two" };
-            let body = format!(
-                r#"{{"tenant_id":"{ID}","tenant":"{tenant}","user_id":"{ID}","email":"a@{tenant}.io","role":"admin"}}"#
-            );
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-                body.len()
-            );
-            stream.write_all(answer.as_bytes()).unwrap();
+        loop {
+            server.answer(200, |asked| {
+                let tenant = if asked.headers.contains("key-of-one") { "one" } else { "two" };
+                format!(
+                    r#"{{"tenant_id":"{ID}","tenant":"{tenant}","user_id":"{ID}","email":"a@{tenant}.io","role":"admin"}}"#
+                )
+            });
         }
     });
     let dir = tempfile::tempdir().unwrap();

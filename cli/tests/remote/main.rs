@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod contexts;
+mod server;
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::thread;
+
+use server::Server;
 
 fn login(server: &str, proxy: &str) -> Output {
     let dir = tempfile::tempdir().unwrap();
@@ -27,21 +29,14 @@ fn login(server: &str, proxy: &str) -> Output {
 
 #[test]
 fn a_control_plane_behind_a_proxy_is_asked_through_it_and_one_on_loopback_is_not() {
-    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", proxy.local_addr().unwrap());
-    let asked = thread::spawn(move || {
-        let (mut stream, _) = proxy.accept().unwrap();
-        let mut line = String::new();
-        BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).unwrap();
-        stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").unwrap();
-        line
-    });
+    let (proxy, address) = Server::start();
+    let asked = thread::spawn(move || proxy.exchange(403, ""));
     let loopback = login("http://127.0.0.1:1", &address);
     let said = String::from_utf8(loopback.stderr).unwrap();
     assert!(said.contains("cannot reach http://127.0.0.1:1: Connection refused"), "{said}");
     let refused = login("https://phoenix.example.org", &address);
     assert!(!refused.status.success());
-    assert_eq!(asked.join().unwrap(), "CONNECT phoenix.example.org:443 HTTP/1.1\r\n");
+    assert_eq!(asked.join().unwrap().line, "CONNECT phoenix.example.org:443 HTTP/1.1");
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(said.contains("cannot reach https://phoenix.example.org"), "{said}");
 }
@@ -78,20 +73,14 @@ fn a_session_that_cannot_be_kept_is_not_renewed() {
 
 #[test]
 fn logging_out_ends_the_session_whatever_key_there_is() {
-    let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", server.local_addr().unwrap());
-    let asked = thread::spawn(move || {
-        let (mut stream, _) = server.accept().unwrap();
-        let lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
-        let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
-        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
-        head.join("\n")
-    });
+    let (server, address) = Server::start();
+    let asked = thread::spawn(move || server.exchange(204, ""));
     let dir = tempfile::tempdir().unwrap();
     let output = with_session(dir.path(), (&address, u64::MAX), &["logout"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let head = asked.join().unwrap();
-    assert!(head.contains("the-session's") && head.starts_with("POST /api/v1/auth/logout"), "{head}");
+    let asked = asked.join().unwrap();
+    assert!(asked.headers.contains("the-session's"), "{}", asked.headers);
+    assert!(asked.line.starts_with("POST /api/v1/auth/logout"), "{}", asked.line);
     assert!(!dir.path().join("session.json").exists());
 }
 
@@ -99,33 +88,13 @@ fn logging_out_ends_the_session_whatever_key_there_is() {
 fn answered(answers: &[(u16, &str)], words: &[&str]) -> (Vec<String>, Output) {
     let answers: Vec<(u16, String)> =
         answers.iter().map(|(status, body)| (*status, (*body).to_owned())).collect();
-    let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", server.local_addr().unwrap());
+    let (server, address) = Server::start();
     let asked = thread::spawn(move || {
-        let mut asked = Vec::new();
-        for (status, body) in answers {
-            let (mut stream, _) = server.accept().unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let (mut line, mut length) = (String::new(), 0);
-            reader.read_line(&mut line).unwrap();
-            loop {
-                let mut header = String::new();
-                reader.read_line(&mut header).unwrap();
-                if header.trim().is_empty() {
-                    break;
-                }
-                if let Some(value) = header.to_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-            }
-            let mut sent = vec![0; length];
-            std::io::Read::read_exact(&mut reader, &mut sent).unwrap();
-            asked.push(format!("{} {}", line.trim_end(), String::from_utf8(sent).unwrap()));
-            let head =
-                format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
-            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
-        }
-        asked
+        let one = |(status, body): &(u16, String)| {
+            let asked = server.exchange(*status, body);
+            format!("{} {}", asked.line, asked.body)
+        };
+        answers.iter().map(one).collect()
     });
     let output = Command::new(env!("CARGO_BIN_EXE_phoenix"))
         .args(words)
@@ -380,34 +349,15 @@ fn a_webhook_is_made_with_its_secret_alone_on_the_line_and_followed() {
 const ID: &str = "0193a0c0-0000-7000-8000-000000000001";
 
 /// Takes a request, and answers it with this document. Returns its first line and its body.
-fn exchanged(server: &TcpListener, body: &str) -> (String, serde_json::Value) {
-    let (mut stream, _) = server.accept().unwrap();
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let (mut line, mut length) = (String::new(), 0);
-    reader.read_line(&mut line).unwrap();
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header).unwrap();
-        if header.trim().is_empty() {
-            break;
-        }
-        if let Some(value) = header.to_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-    }
-    let mut sent = vec![0; length];
-    std::io::Read::read_exact(&mut reader, &mut sent).unwrap();
-    let sent = serde_json::from_slice(&sent).unwrap_or_default();
-    let head = format!("HTTP/1.1 200 X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
-    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
-    (line.trim_end().to_owned(), sent)
+fn exchanged(server: &Server, body: &str) -> (String, serde_json::Value) {
+    let asked = server.exchange(200, body);
+    (asked.line, serde_json::from_str(&asked.body).unwrap_or_default())
 }
 
 #[test]
 fn a_login_by_a_browser_hands_on_the_code_that_comes_back_with_its_state() {
     let dir = tempfile::tempdir().unwrap();
-    let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", server.local_addr().unwrap());
+    let (server, address) = Server::start();
     let asked = thread::spawn(move || {
         let begun = r#"{"authorization_url":"https://idp.example.org/authorize?state=s%2F1&nonce=n","flow":"sealed"}"#;
         let (line, sent) = exchanged(&server, begun);
