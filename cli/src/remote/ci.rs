@@ -82,7 +82,7 @@ fn is_settled(status: &Status) -> bool {
 }
 
 async fn decide(args: &Args, client: &Client) -> anyhow::Result<Decision> {
-    let documents = apply::read(&args.files)?;
+    let documents = apply::read(&args.files, client).await?;
     let experiments = documents.iter().filter(|document| document.kind == Kind::Experiment).count();
     if experiments != 1 {
         bail!("the files hold {experiments} experiments; `phoenix ci` waits for one");

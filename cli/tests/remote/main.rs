@@ -1,6 +1,7 @@
 //! Commands that ask a control plane, where there is none: what they say, and by which way they go.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod applied;
 mod contexts;
 mod server;
 

@@ -61,6 +61,19 @@ pub async fn apply(
     Ok(Applied { difference, ..of(Change::Replaced, state(&experiment)) })
 }
 
+/// Asks the control plane what is wrong with a document, and has nothing kept.
+///
+/// # Errors
+/// The control plane's refusals, but for what stands in the place of a field that could not be read.
+pub async fn check(document: &Document, all: &[Document], client: &Client) -> anyhow::Result<()> {
+    let body = Value::Object(document.body.clone());
+    match client.post("/experiments?dry_run=true", &body).await {
+        Ok(_) => Ok(()),
+        Err(Error::Refused { status: 404, .. }) if awaits(document, all) => Ok(()),
+        Err(error) => Err(error).with_context(|| document.called()),
+    }
+}
+
 /// Starts the experiment of a document if it is pending.
 ///
 /// # Errors

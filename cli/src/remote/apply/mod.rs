@@ -5,6 +5,7 @@
 
 mod documents;
 mod experiment;
+mod place;
 mod template;
 
 use std::path::PathBuf;
@@ -15,7 +16,8 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use documents::{Document, Kind, read};
+use documents::Read;
+pub use documents::{Document, Kind};
 
 use super::show::{Show, line};
 
@@ -67,12 +69,36 @@ pub struct Applied {
     pub difference: Vec<String>,
 }
 
+/// Documents of files that have no mistake. Where there is one nothing is applied, and the control plane is asked what it would say
+/// of the documents, so that all mistakes are told at once.
+///
+/// # Errors
+/// All mistakes, each with its place.
+pub async fn read(files: &[PathBuf], client: &Client) -> anyhow::Result<Vec<Document>> {
+    let Read { documents, mut mistakes } = documents::read(files);
+    if mistakes.is_empty() {
+        return Ok(documents);
+    }
+    for document in documents.iter().filter(|document| document.kind == Kind::Experiment) {
+        let Err(error) = experiment::check(document, &documents, client).await else { continue };
+        if concerns_all(&error) {
+            mistakes.push(format!("whether the documents are right besides was not checked: {error:#}"));
+            break;
+        }
+        mistakes.extend(document.place.told(&document.called(), &error));
+    }
+    match &mistakes[..] {
+        [only] => bail!("{only}"),
+        all => bail!("{} mistakes in the files, so that nothing is applied:\n{}", all.len(), all.join("\n")),
+    }
+}
+
 /// Applies files, and prints what became of each document. One that is refused keeps no other from being applied.
 ///
 /// # Errors
 /// Files that cannot be read, documents that say no such thing, a control plane that cannot be reached; its refusals, all of them.
 pub async fn run(args: &Args, client: &Client, show: Show) -> anyhow::Result<()> {
-    let documents = read(&args.files)?;
+    let documents = read(&args.files, client).await?;
     let (mut applied, mut refused) = (Vec::new(), Vec::new());
     for document in &documents {
         let done = apply(document, &documents, client, args.dry_run).await;
@@ -109,9 +135,7 @@ fn kept<T>(
         Ok(done) => Ok(Some(done)),
         Err(error) if concerns_all(&error) => Err(error),
         Err(error) => {
-            let (name, said) = (format!("{} {}", document.kind, document.name), format!("{error:#}"));
-            let is_named = said.starts_with(&name);
-            refused.push(if is_named { said } else { format!("{name}: {said}") });
+            refused.push(document.place.told(&document.called(), &error).join("\n"));
             Ok(None)
         }
     }
