@@ -1,12 +1,13 @@
 //! `phoenix token …`.
 
 use anyhow::Context as _;
-use api::{CreatedToken, EnrollmentToken};
+use api::{CreatedToken, EnrollmentToken, MaxUses, Word};
 use clap::Subcommand;
 use client::{Client, Method};
 use serde_json::{Map, Value, json};
 
 use super::show::{self, Column, Show, cell, line};
+use crate::output;
 
 const COLUMNS: [Column<EnrollmentToken>; 6] = [
     ("id", |token| token.id.clone()),
@@ -47,7 +48,11 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
             let body = json!({ "labels": read(&labels)?, "max_uses": max_uses, "expires_in": expires_in });
             let made = client.post("/enrollment-tokens", &body).await?;
             match show.read::<CreatedToken>(&made)? {
-                Some(made) => line(&made.token),
+                Some(made) => {
+                    line(&made.token)?;
+                    output::tell(&admits(&made.about));
+                    Ok(())
+                }
                 None => Ok(()),
             }
         }
@@ -55,6 +60,19 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
         Command::Revoke { id } => {
             Ok(client.call(Method::DELETE, &format!("/enrollment-tokens/{id}"), None).await.map(drop)?)
         }
+    }
+}
+
+/// Number of agents that a new token lets in, and until when.
+fn admits(token: &EnrollmentToken) -> String {
+    let until = &token.expires_at;
+    match token.max_uses {
+        MaxUses::Times(1) => format!(
+            "this token lets in one agent, until {until}; one for several agents is made with --max-uses, as --max-uses 5 or \
+             --max-uses unlimited"
+        ),
+        MaxUses::Times(times) => format!("this token lets in {times} agents, until {until}"),
+        MaxUses::Word(Word::Unlimited) => format!("this token lets in any number of agents, until {until}"),
     }
 }
 

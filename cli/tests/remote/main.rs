@@ -356,6 +356,28 @@ fn exchanged(server: &Server, body: &str) -> (String, serde_json::Value) {
 }
 
 #[test]
+fn a_new_token_is_alone_on_its_line_and_how_many_agents_it_lets_in_is_said_beside() {
+    let made = |uses: &str| {
+        format!(
+            r#"{{"id":"t","labels":{{}},"max_uses":{uses},"uses":0,"created_by":"{ID}","created_at":"2026-11-28T12:00:00Z","expires_at":"2026-11-29T12:00:00Z","token":"phe_x"}}"#
+        )
+    };
+    for (uses, beside) in [
+        (
+            "1",
+            "lets in one agent, until 2026-11-29T12:00:00Z; one for several agents is made with --max-uses",
+        ),
+        ("5", "lets in 5 agents, until"),
+        (r#""unlimited""#, "lets in any number of agents"),
+    ] {
+        let (_, output) = answered(&[(201, &made(uses))], &["token", "create"]);
+        assert_eq!(said(&output), "phe_x\n");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains(beside), "{beside}: {told}");
+    }
+}
+
+#[test]
 fn a_login_by_a_browser_hands_on_the_code_that_comes_back_with_its_state() {
     let dir = tempfile::tempdir().unwrap();
     let (server, address) = Server::start();

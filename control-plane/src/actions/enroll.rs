@@ -122,7 +122,10 @@ pub enum EnrollError {
     )]
     Tenant(String),
     /// The token has let in as many as it may.
-    #[error("this enrollment token has no uses left")]
+    #[error(
+        "this enrollment token has no uses left: it has let in as many agents as it may. Make another one with the same labels \
+         (`phoenix token create`; with `--max-uses 5` it lets in five agents, with `--max-uses unlimited` any number)"
+    )]
     UsedUp,
     /// Somebody else has that name.
     #[error("agent {0} is enrolled; to enroll it anew, delete it first")]

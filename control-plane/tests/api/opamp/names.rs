@@ -35,7 +35,10 @@ async fn a_uid_is_one_use_of_a_token_however_often_it_comes() {
     let (mut second, refused) = Client::greeted(&server, &single, Uuid::now_v7()).await;
     let error = refused.error_response.unwrap();
     assert_eq!(error.r#type(), ServerErrorResponseType::BadRequest);
-    assert!(error.error_message.contains("no uses left"), "{error:?}");
+    assert!(
+        error.error_message.contains("no uses left") && error.error_message.contains("--max-uses unlimited"),
+        "{error:?}"
+    );
     assert_eq!(second.closed().await.0, 1008);
     assert_eq!(listed(&server, &admin).await.len(), 1, "nothing of it is kept");
     assert_eq!(shown(&server, &admin, uid).await["labels"], json!({ "env": "prod" }));
