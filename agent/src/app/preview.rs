@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use super::apply::Controller;
 use super::remote;
 use crate::config::Settings;
-use crate::engine::{Engine, PreviewJob, PreviewProgress};
+use crate::engine::{Engine, PreviewCpu, PreviewJob, PreviewProgress};
 use crate::fleet::PreviewAsked;
 use crate::generation::Digests;
 use crate::ledger::{Content, Previewing};
@@ -81,7 +81,8 @@ impl Controller {
             let previewed = tokio::select! {
                 previewed = preview.run(request.body, place) => previewed,
                 () = tokio::time::sleep_until(began + patience) => {
-                    (Stretch::default(), Previewed::Failed(too_long(began.elapsed(), progress.cpu())))
+                    let after = began.elapsed().as_secs_f64();
+                    (Stretch::default(), Previewed::Failed(too_long(after, progress.cpu(after))))
                 }
                 () = answer.closed() => {
                     tracing::info!(preview = request.id, "nobody waits for the preview any more: it is stopped");
@@ -98,28 +99,29 @@ fn tell(answer: oneshot::Sender<PreviewAnswer>, id: String, (stretch, previewed)
     let _nobody_waits = answer.send(PreviewAnswer { id, stretch, previewed });
 }
 
-/// Reason of one that was stopped after this time, in which its pipelines took so much CPU time and might have taken so much, seconds;
-/// nothing if they did not run yet.
-fn too_long(after: Duration, cpu: Option<(f64, f64)>) -> String {
-    let after = after.as_secs_f64();
-    let Some((taken, cores)) = cpu else {
+/// Reason of one that was stopped after this time, seconds, with the CPU time of its thread; nothing if its pipelines did not run yet.
+fn too_long(after: f64, cpu: Option<PreviewCpu>) -> String {
+    let Some(PreviewCpu { taken, cores, most }) = cpu else {
         return format!(
             "it was stopped after {after:.1} s, before its pipelines ran: the check of the candidate was not done, because it takes long \
              or the machine had no time for it"
         );
     };
-    let allowed = after * cores;
-    let why = if taken >= USED * allowed {
-        format!("and phoenix.budget.cpu allows them about {allowed:.1} s in that time")
+    // A thread has one core at a time, however many the budget has.
+    let is_bound = most < after;
+    let why = if taken < USED * most.min(after) {
+        "which is less than they may have: the machine was busy, or the agent's process was suspended meanwhile; ask again, or with a \
+         longer wait"
+    } else if is_bound {
+        "so that the budget is what held them up: ask with a longer wait, up to 15s, or give this agent a larger phoenix.budget.cpu"
     } else {
-        format!(
-            "which is less than the {allowed:.1} s that phoenix.budget.cpu allows them in that time: the machine was busy, or the agent's process was \
-             suspended meanwhile"
-        )
+        "so that the budget did not hold them up, they need longer: ask with a longer wait, up to 15s, or try the candidate in an \
+         experiment that observes only"
     };
     format!(
-        "it was stopped after {after:.1} s: the pipelines were not done with the requests that this agent has kept. They had {taken:.1} s \
-         of the CPU, {why}"
+        "it was stopped after {after:.1} s: the pipelines were not done with the requests that this agent has kept. phoenix.budget.cpu \
+         gives them {cores:.2} s of the CPU a second, of which one second's part is given in advance: {most:.2} s by then. They had \
+         {taken:.2} s, {why}"
     )
 }
 
@@ -179,13 +181,23 @@ mod tests {
 
     #[test]
     fn the_cpu_is_blamed_where_it_was_used_and_nowhere_else() {
-        let after = Duration::from_secs(4);
-        let said = too_long(after, Some((0.97, 0.25)));
-        assert!(said.contains("stopped after 4.0 s") && said.contains("They had 1.0 s of the CPU"), "{said}");
-        assert!(said.contains("and phoenix.budget.cpu allows them about 1.0 s in that time"), "{said}");
-        let said = too_long(after, Some((0.1, 0.25)));
-        assert!(said.contains("They had 0.1 s of the CPU, which is less than the 1.0 s"), "{said}");
+        let cpu = |taken, cores: f64| Some(PreviewCpu { taken, cores, most: cores * 5.0 });
+        let said = too_long(4.0, cpu(1.2, 0.25));
+        assert!(
+            said.contains("stopped after 4.0 s") && said.contains("They had 1.20 s, so that the budget is"),
+            "{said}"
+        );
+        // A burst is more than the share of the time alone, and the budget has it.
+        assert!(
+            said.contains("gives them 0.25 s of the CPU a second")
+                && said.contains("advance: 1.25 s by then"),
+            "{said}"
+        );
+        let said = too_long(4.0, cpu(0.1, 0.25));
+        assert!(said.contains("They had 0.10 s, which is less than they may have"), "{said}");
         assert!(said.contains("process was suspended meanwhile"), "{said}");
-        assert!(too_long(after, None).contains("before its pipelines ran"));
+        let said = too_long(4.0, cpu(3.9, 1.0));
+        assert!(said.contains("They had 3.90 s, so that the budget did not hold them up"), "{said}");
+        assert!(too_long(4.0, None).contains("before its pipelines ran"));
     }
 }

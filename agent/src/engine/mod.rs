@@ -41,7 +41,7 @@ pub use clock::now;
 pub use engines::{EngineParts, EngineSet, Engines};
 pub use generation::{HeldInputs, Routes};
 pub use limits::CandidateLimits;
-pub use preview::{PreviewJob, PreviewProgress};
+pub use preview::{PreviewCpu, PreviewJob, PreviewProgress};
 pub use ring::limit_within as kept_requests_within;
 pub use swap::NextGeneration;
 pub use warm::warm;

@@ -19,6 +19,7 @@ use proto::preview::{Previewed, Stretch};
 use super::Engine;
 use super::limits::CandidateLimits;
 use super::ring::{KeptRequest, KeptRequests};
+use super::worker::Pace;
 use crate::generation::Experiment;
 use run::Run;
 use seen::{Scrapes, SeenSeries};
@@ -52,10 +53,11 @@ impl PreviewProgress {
         self.abandoned.store(true, Ordering::Relaxed);
     }
 
-    /// Seconds of the CPU that it has taken, and cores that it may take; nothing if it did not run yet.
-    pub fn cpu(&self) -> Option<(f64, f64)> {
+    /// CPU time of it in the `after` seconds since it was asked for; nothing if it did not run yet.
+    pub fn cpu(&self, after: f64) -> Option<PreviewCpu> {
         let cores = self.cores.load(Ordering::Relaxed) as f64 / 1e3;
-        (cores > 0.0).then(|| (self.cpu.load(Ordering::Relaxed) as f64 / 1e9, cores))
+        let taken = self.cpu.load(Ordering::Relaxed) as f64 / 1e9;
+        (cores > 0.0).then(|| PreviewCpu { taken, cores, most: Pace::most(cores, after) })
     }
 
     fn is_abandoned(&self) -> bool {
@@ -69,6 +71,17 @@ impl PreviewProgress {
     fn took(&self, cpu: Duration) {
         self.cpu.store(u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
+}
+
+/// CPU time of a preview, seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct PreviewCpu {
+    /// Time that it has taken.
+    pub taken: f64,
+    /// Cores that it may take.
+    pub cores: f64,
+    /// The most that it may have taken by now.
+    pub most: f64,
 }
 
 /// Reason for which a preview ended early.
@@ -212,8 +225,9 @@ fn still_gathering(stretch: &Stretch, warm_up: u32) -> String {
     let Stretch { scrapes, .. } = stretch;
     let needed = warm_up + 2;
     format!(
-        "the stages begin without state and tell nothing before they have seen {warm_up} scrapes; {needed} scrapes are needed, and \
-         this agent has kept {scrapes}"
+        "the stages begin without state and tell nothing before they have seen {}; {needed} scrapes are needed, and this agent has \
+         kept {scrapes}",
+        if warm_up == 1 { "a scrape".to_owned() } else { format!("{warm_up} scrapes") }
     )
 }
 

@@ -167,6 +167,10 @@ fn what_a_stage_holds_is_compared_over_whole_intervals_and_not_measured_in_fewer
 fn a_stage_that_gathers_state_is_not_judged_while_it_does() {
     let mut job = job(&candidate(DROPS));
     let mut settings = (*job.experiment.observation).clone();
+    settings.warm_up_scrapes = 1;
+    job.experiment.observation = settings.clone().into();
+    let said = why(run(&job, kept(2, 10, 5)).1);
+    assert!(said.contains("have seen a scrape; 3 scrapes are needed, and this agent has kept 2"), "{said}");
     settings.warm_up_scrapes = 2;
     job.experiment.observation = settings.into();
     let said = why(run(&job, kept(3, 10, 5)).1);

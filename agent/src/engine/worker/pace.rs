@@ -34,6 +34,11 @@ impl Pace {
         Self { cores, credit: cores * BURST.as_secs_f64(), at, taken }
     }
 
+    /// Seconds of CPU time that an account of so many cores allows in its first `seconds`: the share, and what can be spent at once.
+    pub fn most(cores: f64, seconds: f64) -> f64 {
+        cores * (seconds + BURST.as_secs_f64())
+    }
+
     /// Time for which to rest at `at`, after the thread has taken `taken` in all.
     pub fn rest(&mut self, at: Instant, taken: Duration) -> Duration {
         let earned = self.cores * at.saturating_duration_since(self.at).as_secs_f64();
