@@ -11,11 +11,14 @@ use serde_json::{Map, Value, json};
 
 use super::show::{Show, cell, line, table};
 use crate::report::numbers::{error, short};
+use crate::report::sides::group;
 use crate::report::{self, Measured, broken};
-use crate::table::{clip, render};
+use crate::table::render;
 
 /// The longest line of a sentence.
 const WIDTH: usize = 100;
+/// Characters of the end of an id that tell agents of one host apart.
+const END: usize = 8;
 
 /// Try a candidate on the last requests that agents have kept, beside what they run; nothing is pushed or delivered
 ///
@@ -70,23 +73,24 @@ impl Args {
 }
 
 fn told(preview: &Preview) -> anyhow::Result<()> {
+    let agents: Vec<Named<'_>> = named(&preview.agents);
     table(
-        &preview.agents,
+        &agents,
         &[
-            ("agent", |agent| agent.host.clone()),
-            ("preview", |agent| word(agent.state).to_owned()),
-            ("requests", |agent| agent.requests.to_string()),
-            ("seconds", |agent| format!("{:.0}", agent.seconds)),
-            ("scrapes", |agent| agent.scrapes.to_string()),
-            ("series lost", |agent| {
-                cell(agent.comparison.as_ref().map(|found| found.lost_by_candidate.value))
+            ("agent", |named| named.name.clone()),
+            ("preview", |named| word(named.agent.state).to_owned()),
+            ("requests", |named| named.agent.requests.to_string()),
+            ("time", |named| time(named.agent)),
+            ("scrapes", |named| named.agent.scrapes.to_string()),
+            ("series lost", |named| {
+                cell(named.agent.comparison.as_ref().map(|found| found.lost_by_candidate.value))
             }),
         ],
     )?;
-    sentences(&reasons(&preview.agents))?;
+    sentences(&reasons(&agents))?;
     line("")?;
     sentences(std::slice::from_ref(&preview.sentence))?;
-    let hosts: Vec<_> = preview.agents.iter().filter_map(measured).collect();
+    let hosts: Vec<_> = agents.iter().filter_map(Named::measured).collect();
     if !hosts.is_empty() {
         line(&tables(preview, &hosts))?;
         line("\n  What `phoenix compare` would say of it, which decides nothing here:")?;
@@ -125,21 +129,55 @@ fn word(state: PreviewState) -> &'static str {
     }
 }
 
+/// An agent, and what it is called among the others.
+struct Named<'a> {
+    name: String,
+    agent: &'a PreviewAgent,
+}
+
+impl Named<'_> {
+    fn measured(&self) -> Option<Measured<'_>> {
+        Some(Measured::of(&self.name, self.agent.comparison.as_ref()?))
+    }
+}
+
+/// Agents by the names of their hosts; where several have one, with the end of their ids, or all of it where that repeats too.
+fn named(agents: &[PreviewAgent]) -> Vec<Named<'_>> {
+    let name = |agent: &PreviewAgent| {
+        let uid = agent.uid.to_string();
+        let end = |uid: &str| uid.chars().skip(uid.len() - END).collect::<String>();
+        let mut same = agents.iter().filter(|other| other.host == agent.host && !std::ptr::eq(*other, agent));
+        match same.clone().next() {
+            None => agent.host.clone(),
+            Some(_) if same.all(|other| end(&other.uid.to_string()) != end(&uid)) => {
+                format!("{} (…{})", agent.host, end(&uid))
+            }
+            Some(_) => format!("{} ({uid})", agent.host),
+        }
+    };
+    agents.iter().map(|agent| Named { name: name(agent), agent }).collect()
+}
+
+/// Time that its requests are of.
+fn time(agent: &PreviewAgent) -> String {
+    match agent.seconds {
+        0.0 => "–".to_owned(),
+        ..10.0 => format!("{:.1} s", agent.seconds),
+        _ => format!("{:.0} s", agent.seconds),
+    }
+}
+
 /// Each reason once, with the agents that have it.
-fn reasons(agents: &[PreviewAgent]) -> Vec<String> {
+fn reasons(agents: &[Named<'_>]) -> Vec<String> {
     let mut all: Vec<(&str, Vec<&str>)> = Vec::new();
-    for agent in agents {
+    for Named { name, agent } in agents {
         let Some(why) = agent.why.as_deref() else { continue };
         match all.iter_mut().find(|(known, _)| *known == why) {
-            Some((_, hosts)) => hosts.push(&agent.host),
-            None => all.push((why, vec![&agent.host])),
+            Some((_, hosts)) => hosts.push(name),
+            None => all.push((why, vec![name])),
         }
     }
     all.into_iter().map(|(why, hosts)| format!("{}: {why}", hosts.join(", "))).collect()
-}
-
-fn measured(agent: &PreviewAgent) -> Option<Measured<'_>> {
-    Some(Measured::of(&agent.host, agent.comparison.as_ref()?))
 }
 
 fn tables(preview: &Preview, hosts: &[Measured<'_>]) -> String {
@@ -176,8 +214,7 @@ fn lens(lens: &PreviewLens) -> Vec<String> {
         let nothing = ["–", "–", "not measured", "–"].map(str::to_owned);
         return [lens.name.clone()].into_iter().chain(nothing).collect();
     }
-    let worst =
-        lens.worst.first().map(|worst| format!("{} {}", clip(&worst.group), error(worst.relative_error)));
+    let worst = lens.worst.first().map(|worst| group(&worst.group, worst.relative_error));
     vec![
         lens.name.clone(),
         short(lens.baseline),
@@ -210,7 +247,25 @@ mod tests {
     fn a_reason_is_told_once_with_all_who_have_it() {
         let agents =
             [agent("a", Some("no")), agent("b", None), agent("c", Some("no")), agent("d", Some("later"))];
-        assert_eq!(reasons(&agents), ["a, c: no", "d: later"]);
+        assert_eq!(reasons(&named(&agents)), ["a, c: no", "d: later"]);
+    }
+
+    #[test]
+    fn agents_of_one_host_are_told_apart_by_the_ends_of_their_ids() {
+        let of =
+            |host: &str, uid: u128| PreviewAgent { uid: uuid::Uuid::from_u128(uid), ..agent(host, None) };
+        let names =
+            |agents: &[PreviewAgent]| named(agents).into_iter().map(|one| one.name).collect::<Vec<_>>();
+        let agents = [of("a", 0x1234_5678), of("b", 0x1234_5678), of("a", 0x1)];
+        assert_eq!(names(&agents), ["a (…12345678)", "b", "a (…00000001)"]);
+        let agents = [of("a", 1), of("a", 1 | 1 << 64)];
+        assert_eq!(names(&agents)[0], "a (00000000-0000-0000-0000-000000000001)", "the ends are the same");
+    }
+
+    #[test]
+    fn a_time_has_its_unit_and_a_short_one_is_not_rounded_away() {
+        let of = |seconds| time(&PreviewAgent { seconds, ..agent("a", None) });
+        assert_eq!([of(0.0), of(0.44), of(9.0), of(75.2)], ["–", "0.4 s", "9.0 s", "75 s"]);
     }
 
     #[test]

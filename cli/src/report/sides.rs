@@ -1,6 +1,6 @@
 //! Both pipelines side by side: volume and cost, and the aggregates people look at.
 
-use observe::{Comparison, LensFunction, LensReport, VariantReport};
+use observe::{Comparison, LensError, LensFunction, LensReport, VariantReport};
 
 use super::Measured;
 use super::numbers::{bytes, dollars, error, percent, saved, short};
@@ -72,7 +72,7 @@ fn lens_row(agent: &str, lens: &LensReport) -> Vec<String> {
         _ => short(value),
     };
     let worst = lens.worst.first();
-    let worst = worst.map(|worst| format!("{} {}", clip(&worst.group), error(worst.relative_error)));
+    let worst = worst.map(|worst| group(&worst.group, worst.relative_error));
     if !lens.measured.is_measured() {
         let nothing = ["–", "–", "not measured", "–", "–"].map(str::to_owned);
         return [lens.name.clone(), agent.to_owned()].into_iter().chain(nothing).collect();
@@ -86,4 +86,26 @@ fn lens_row(agent: &str, lens: &LensReport) -> Vec<String> {
         format!("{} of {}", lens.groups_that_differ, lens.groups),
         worst.unwrap_or_else(|| "–".to_owned()),
     ]
+}
+
+/// A group of a lens and how far it is off.
+pub fn group(name: &str, relative: Option<f64>) -> String {
+    let name =
+        if name == LensError::UNNAMED { "the series without that attribute".to_owned() } else { clip(name) };
+    match relative {
+        Some(0.0) => format!("{name}: at instants alone"),
+        other => format!("{name} {}", error(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::group;
+
+    #[test]
+    fn a_group_without_a_name_and_one_without_an_error_are_told_in_words() {
+        assert_eq!(group("nginx", Some(0.5)), "nginx +50.0 %");
+        assert_eq!(group("(none)", None), "the series without that attribute –");
+        assert_eq!(group("(none)", Some(0.0)), "the series without that attribute: at instants alone");
+    }
 }

@@ -160,10 +160,11 @@ fn sentence([measured, all]: [usize; 2], requests: u64, [shortest, longest]: [f6
     if measured == 0 {
         return format!("Nothing was measured: none of {all} {agents} has compared both pipelines.");
     }
+    let seconds = |time: f64| if time < 1.0 { "less than 1 s".to_owned() } else { format!("{time:.0} s") };
     let time = if longest - shortest < 1.0 {
-        format!("{longest:.0} s")
+        seconds(longest)
     } else {
-        format!("{shortest:.0} s to {longest:.0} s an agent")
+        format!("{} to {} an agent", seconds(shortest), seconds(longest))
     };
     if requests == 1 {
         return format!(

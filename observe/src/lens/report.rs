@@ -170,6 +170,9 @@ impl LensInstant {
 }
 
 impl LensError {
+    /// Name of the group of the series that lack the attribute that the lens groups by.
+    pub const UNNAMED: &str = WITHOUT;
+
     /// Error of a group, from its figures in both variants at one instant.
     #[must_use]
     pub fn of(group: String, baseline: f64, candidate: f64) -> Self {

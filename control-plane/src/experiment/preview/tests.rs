@@ -41,6 +41,16 @@ fn losing(lost: u64) -> Comparison {
 }
 
 #[test]
+fn a_time_of_less_than_a_second_is_not_rounded_to_none() {
+    let said = |times: &[f64]| {
+        let agents = times.iter().zip(1..).map(|(time, at)| agent(at, answered(losing(0), 2, *time)));
+        preview_of(agents.collect()).sentence
+    };
+    assert!(said(&[0.3]).contains("(less than 1 s)"), "{}", said(&[0.3]));
+    assert!(said(&[0.3, 12.0]).contains("(less than 1 s to 12 s an agent)"), "{}", said(&[0.3, 12.0]));
+}
+
+#[test]
 fn figures_of_all_that_measured_are_added_up_and_no_others() {
     let why = || "no".to_owned();
     let preview = preview_of(vec![
