@@ -66,10 +66,10 @@ pub struct Agent {
     /// is offered to it but such a credential.
     #[serde(default = "yes")]
     pub own_credential: bool,
-    /// What became of the connection settings that it was offered, with a credential of its own in them.
+    /// Outcome of the connection settings that it was offered, with a credential of its own in them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_settings: Option<ConnectionSettings>,
-    /// What it says that it runs, files by name, where that is not what it was pushed; values that may be secrets are left out.
+    /// Config that it says it runs, files by name, where that is not what it was pushed; values that may be secrets are left out.
     /// Of one agent alone; lists are without it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub effective_config: BTreeMap<String, String>,
@@ -94,7 +94,7 @@ pub struct RefusedConfig {
     pub reason: String,
 }
 
-/// What became of connection settings that an agent was offered.
+/// Outcome of connection settings that an agent was offered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConnectionSettings {
     /// State, in a word: `offered`, then what it says: `applying`, `applied` or `failed`. Failed ones are not offered again.

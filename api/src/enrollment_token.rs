@@ -77,7 +77,7 @@ pub struct EnrollmentToken {
     pub created_by: Uuid,
     /// Time.
     pub created_at: Timestamp,
-    /// From when on it lets nobody in.
+    /// Time from which on it lets nobody in.
     pub expires_at: Timestamp,
     /// Time at which somebody ended it.
     #[serde(skip_serializing_if = "Option::is_none")]

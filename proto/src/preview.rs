@@ -83,7 +83,7 @@ impl PreviewRequest {
         message(ASK, v1::PreviewRequest { id, body, patience_ms }.encode_to_vec())
     }
 
-    /// What a message asks for; nothing if it is another message.
+    /// Question of a message; nothing if it is another message.
     #[must_use]
     pub fn of(message: &CustomMessage) -> Option<Self> {
         let data = data(message, ASK)?;

@@ -102,7 +102,7 @@ pub struct Findings {
     pub baseline_digest: String,
     /// See `baseline_digest`.
     pub candidate_digest: String,
-    /// Who writes a share of the candidate's output; nothing from an agent of a release that does not tell.
+    /// Writers of a share of the candidate's output; nothing from an agent of a release that does not tell.
     pub slices: Slices,
 }
 

@@ -27,7 +27,7 @@ pub struct Results {
     /// Rows by what was asked for; left out where nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<Vec<ResultsRow>>,
-    /// What rows of steps or of horizons do not have; left out where they have all.
+    /// Figures that were reported and that rows of steps or of horizons do not have; left out where they have all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out: Option<ResultsLeftOut>,
 }
@@ -84,7 +84,7 @@ pub struct ResultsRow {
     pub figures: Figures,
 }
 
-/// What was reported and is in no row.
+/// Figures that were reported and are in no row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ResultsLeftOut {
     /// Number of horizons, over all agents, that were not read: those of a large fleet that are not among the latest, and those

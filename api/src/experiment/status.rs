@@ -39,12 +39,12 @@ pub struct Status {
     /// Agents that have refused what was promoted, a hundred at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_promoted: Vec<NotPromoted>,
-    /// How far its promotion has come, if it was promoted.
+    /// Progress of its promotion, if it was promoted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promotion: Option<Promotion>,
 }
 
-/// How far what was promoted has come.
+/// Progress of a promotion on the agents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Promotion {
     /// Number of agents that have taken it.

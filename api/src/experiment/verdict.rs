@@ -82,7 +82,7 @@ pub struct Criterion {
     pub finding: Reason,
 }
 
-/// What a verdict rests on, whatever it says. Agents are named by their hosts.
+/// Basis of a verdict, whatever it says. Agents are named by their hosts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Basis {
     /// Agents of which horizons of this step count.
