@@ -125,6 +125,17 @@ impl Refusal {
         Self::Invalid { detail: format!("the request has {} mistakes", mistakes.len()), mistakes }
     }
 
+    /// The same, whose mistakes in a text are in the text of this field.
+    #[must_use]
+    pub fn in_text_of(mut self, field: &str) -> Self {
+        if let Self::Invalid { mistakes, .. } = &mut self {
+            for mistake in mistakes.iter_mut().filter(|mistake| mistake.field.is_none()) {
+                mistake.field = Some(field.to_owned());
+            }
+        }
+        self
+    }
+
     fn into_mistakes(self) -> Vec<Mistake> {
         match self {
             Self::Invalid { mistakes, .. } if !mistakes.is_empty() => mistakes,
@@ -193,7 +204,7 @@ impl From<Problems> for Refusal {
     fn from(problems: Problems) -> Self {
         let mistake = |problem: pipelines::yaml::Problem| Mistake {
             place: Some((problem.location.line, problem.location.column)),
-            field: Some(problems.file.clone()),
+            field: None,
             message: problem.message,
             expected: problem.expected,
             nearest: problem.suggestion,

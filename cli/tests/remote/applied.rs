@@ -1,6 +1,6 @@
 //! Files that are applied: all mistakes in them are told at once, each with its place, whoever finds them.
 
-use super::answered;
+use super::{answered, said};
 
 #[test]
 fn a_file_that_is_missing_hides_no_mistake_of_any_document() {
@@ -33,6 +33,25 @@ fn a_file_that_is_missing_hides_no_mistake_of_any_document() {
         assert!(told.contains(line), "{line}: {told}");
     }
     assert!(!told.contains("document 3"), "{told}");
+}
+
+#[test]
+fn a_dry_run_has_the_text_of_a_template_checked_and_keeps_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("all.yaml");
+    std::fs::write(&path, "kind: template\nname: t\ntext: x\n").unwrap();
+    let words = ["apply", "--dry-run", "-f", path.to_str().unwrap()];
+    let unknown = (404, r#"{"detail":"there is no template t","status":404}"#);
+    let wrong =
+        r#"{"detail":"t: no","status":422,"errors":[{"field":"text","line":3,"column":1,"message":"no"}]}"#;
+    let (asked, output) = answered(&[unknown, (422, wrong)], &words);
+    assert_eq!(asked[1], r#"POST /api/v1/templates/t/check HTTP/1.1 {"text":"x"}"#);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("all.yaml:3, document 1: template t: text 3:1: no"), "{told}");
+    let (_, output) = answered(&[unknown, (200, r#"{"version":4}"#)], &words);
+    assert_eq!(said(&output), "template t: would be created; version 4\n");
+    let (_, output) = answered(&[unknown, unknown], &words);
+    assert!(said(&output).contains("not checked: this control plane is of a release that cannot"));
 }
 
 #[test]

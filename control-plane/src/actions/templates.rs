@@ -13,12 +13,13 @@ use thiserror::Error;
 
 use crate::audit;
 use crate::auth::Actor;
+use crate::clock::UnixMillis;
 use crate::hash::sha256;
 use crate::id::is_name;
 use crate::refusal::{Mistake, Refusal};
 use crate::state::AppState;
 use crate::store::StoreError;
-use crate::store::templates::{self, TemplateVersion};
+use crate::store::templates::{self, Head, TemplateVersion};
 
 /// Bytes of a text.
 const LONGEST: usize = 256 << 10;
@@ -74,7 +75,7 @@ impl From<TemplateError> for Refusal {
         match error {
             TemplateError::Name(_) => Self::invalid_field("name", said, "for example drop-small"),
             TemplateError::TooLong(_) => Self::invalid_field("text", said, "a shorter one"),
-            TemplateError::Text(problems) => problems.into(),
+            TemplateError::Text(problems) => Self::from(problems).in_text_of("text"),
             TemplateError::Values(invalid) => invalid.into(),
             TemplateError::Rendered(problems) => {
                 let refusal = Self::from(problems);
@@ -175,10 +176,56 @@ pub async fn add_version(
     keep(state, actor, (name, version), text, true).await
 }
 
+/// The version that a text would become: checked as one that is kept, and nowhere written.
+///
+/// # Errors
+/// [`TemplateError`].
+pub async fn dry_run(
+    state: &AppState,
+    actor: &Actor,
+    name: String,
+    text: String,
+) -> Result<TemplateVersion, TemplateError> {
+    let (name, text) = checked(state, actor, name, text).await?;
+    let head =
+        templates::head(&mut *state.store.read(actor.tenant_id).await?, actor.tenant_id, &name).await?;
+    Ok(next(head, (name, text), actor, state.clock.now()))
+}
+
 fn unless_at(name: &str, version: u32, asked: Option<i64>) -> Result<(), TemplateError> {
     match asked.filter(|asked| *asked != i64::from(version)) {
         None => Ok(()),
         Some(asked) => Err(TemplateError::Changed { name: name.to_owned(), version, asked }),
+    }
+}
+
+/// A name and a text that are right.
+async fn checked(
+    state: &AppState,
+    actor: &Actor,
+    name: String,
+    text: String,
+) -> Result<(String, String), TemplateError> {
+    if !is_name(&name) {
+        return Err(TemplateError::Name(name.chars().take(64).collect()));
+    }
+    aside(state, actor, move || check(&name, &text).map(|_| (name, text))).await
+}
+
+/// The version after the latest.
+fn next(
+    head: Option<Head>,
+    (name, text): (String, String),
+    actor: &Actor,
+    now: UnixMillis,
+) -> TemplateVersion {
+    TemplateVersion {
+        version: head.map_or(0, |head| head.latest_version) + 1,
+        digest: sha256(&text),
+        name,
+        text,
+        created_by: actor.user_id,
+        created_at: now,
     }
 }
 
@@ -189,10 +236,7 @@ async fn keep(
     text: String,
     known: bool,
 ) -> Result<TemplateVersion, TemplateError> {
-    if !is_name(&name) {
-        return Err(TemplateError::Name(name.chars().take(64).collect()));
-    }
-    let (name, text) = aside(state, actor, move || check(&name, &text).map(|_| (name, text))).await?;
+    let (name, text) = checked(state, actor, name, text).await?;
     let now = state.clock.now();
     let mut tx = state.store.begin(actor.tenant_id).await?;
     let head = templates::head(&mut tx, actor.tenant_id, &name).await?;
@@ -202,14 +246,7 @@ async fn keep(
         _ if known => return Err(TemplateError::Unknown(name)),
         _ => {}
     }
-    let version = TemplateVersion {
-        version: head.map_or(0, |head| head.latest_version) + 1,
-        digest: sha256(&text),
-        name,
-        text,
-        created_by: actor.user_id,
-        created_at: now,
-    };
+    let version = next(head, (name, text), actor, now);
     templates::insert(&mut tx, actor.tenant_id, &version).await?;
     let object = format!("template/{}@{}", version.name, version.version);
     let detail = json!({ "digest": version.digest });

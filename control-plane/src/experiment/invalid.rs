@@ -42,7 +42,10 @@ impl fmt::Display for Listed<'_> {
 impl From<Invalid> for Refusal {
     fn from(invalid: Invalid) -> Self {
         match invalid {
-            Invalid::Pipeline(problems) => problems.into(),
+            Invalid::Pipeline(problems) => {
+                let field = problems.file.clone();
+                Self::from(problems).in_text_of(&field)
+            }
             Invalid::Field { field, message, expected } => Self::invalid_field(field, message, expected),
             Invalid::Several(all) => Self::together(all.into_iter().map(Self::from).collect()),
         }

@@ -25,6 +25,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Access::AtLeast(Role::Operator), __path_add_version, add_version)
         .add(Access::AtLeast(Role::Viewer), __path_get_version, get_version)
         .add(Access::AtLeast(Role::Viewer), __path_render, render)
+        .add(Access::AtLeast(Role::Operator), __path_check, check)
 }
 
 impl From<TemplateVersion> for TemplateSummary {
@@ -138,6 +139,22 @@ async fn delete(
 ) -> Result<StatusCode, Refusal> {
     templates::delete(&state, &actor, (&name, version)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The version that a text would become, if it renders and builds with each of its samples. Nothing is kept.
+#[utoipa::path(
+    post, path = "/api/v1/templates/{name}/check", tag = "templates", request_body = CreateVersion,
+    params(("name" = String, Path)),
+    responses((status = 200, body = TemplateDetail), (status = 422, body = Problem))
+)]
+async fn check(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(name): Path<String>,
+    Json(body): Json<CreateVersion>,
+) -> Result<Json<TemplateDetail>, Refusal> {
+    let would_be = templates::dry_run(&state, &actor, name, body.text).await?;
+    Ok(Json(detail(&state, &actor, would_be).await?.document))
 }
 
 /// Keeps a new version of a template, if it renders and builds with each of its samples.

@@ -84,6 +84,26 @@ async fn a_dry_run_shows_what_a_template_becomes() {
 }
 
 #[tokio::test]
+async fn a_text_is_checked_as_one_that_is_kept_and_nothing_is_kept() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let check =
+        async |text: &str| server.post(&format!("{PATH}/small/check"), &admin, json!({ "text": text })).await;
+    let good = text("small");
+    let first = check(&good).await;
+    assert_eq!((first.status.as_u16(), &first.body["version"]), (200, &json!(1)), "{first:?}");
+    let listed = server.get(PATH, &admin).await.body;
+    assert!(!listed.to_string().contains("small"), "{listed}");
+    create(&server, &admin, &good).await;
+    let next = check(&good).await.body;
+    assert_eq!((&next["version"], &next["text"]), (&json!(2), &json!(good)));
+    assert_eq!(server.get(&format!("{PATH}/small"), &admin).await.body["version"], 1);
+    let wrong = check(&good.replace("description: Drops", "descripton: Drops")).await;
+    assert_eq!((wrong.refusal(), &wrong.body["errors"][0]["field"]), (422, &json!("text")));
+    assert_eq!(check(&good.replace("small", "large")).await.refusal(), 422, "the text says another name");
+}
+
+#[tokio::test]
 async fn a_text_that_is_wrong_is_told_with_its_place_and_the_nearest_name() {
     let server = Server::start().await;
     let admin = server.set_up().await;

@@ -79,8 +79,12 @@ pub async fn read(files: &[PathBuf], client: &Client) -> anyhow::Result<Vec<Docu
     if mistakes.is_empty() {
         return Ok(documents);
     }
-    for document in documents.iter().filter(|document| document.kind == Kind::Experiment) {
-        let Err(error) = experiment::check(document, &documents, client).await else { continue };
+    for document in &documents {
+        let checked = match document.kind {
+            Kind::Template => template::check(document, client).await.map(drop),
+            Kind::Experiment => experiment::check(document, &documents, client).await,
+        };
+        let Err(error) = checked else { continue };
         if concerns_all(&error) {
             mistakes.push(format!("whether the documents are right besides was not checked: {error:#}"));
             break;
