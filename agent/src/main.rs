@@ -32,6 +32,16 @@ use config::ConfigSources;
 #[derive(Debug, Parser)]
 #[command(name = "phoenix-agent", version, args_conflicts_with_subcommands = true)]
 struct Args {
+    /// Form of the log's lines on standard error
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORM",
+        env = "PHOENIX_LOG_FORMAT",
+        default_value = "text"
+    )]
+    log_format: logs::Format,
     #[command(flatten)]
     run: Option<Config>,
     /// Read the config again on SIGHUP alone, and not when its files have changed
@@ -67,7 +77,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    process::log_to_stderr();
+    process::log_to_stderr(args.log_format);
     let done = match (args.command, args.run) {
         (Some(Command::Validate(config)), _) => process::validate(config.into()),
         (Some(Command::Components), _) => process::components(),
@@ -80,7 +90,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("phoenix-agent: {failure:#}");
+            logs::failure(args.log_format, "phoenix-agent", &format!("{failure:#}"));
             failure.exit_code()
         }
     }

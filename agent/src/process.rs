@@ -1,6 +1,6 @@
 //! The process around the app: its runtime, its signals, what it prints, how it ends.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -56,14 +56,13 @@ impl Failure {
 /// What no log shows, whatever `RUST_LOG` says: tungstenite traces its request with the credential in it.
 const NEVER: &str = "tungstenite::handshake::client=info";
 
-/// Logs to stderr, from `info` unless `RUST_LOG` says otherwise.
-pub fn log_to_stderr() {
+/// Logs to stderr in this form, from `info` unless `RUST_LOG` says otherwise.
+pub fn log_to_stderr(format: logs::Format) {
     let mut filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     if let Ok(never) = NEVER.parse() {
         filter = filter.add_directive(never);
     }
-    let colors = io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colors).with_writer(io::stderr).init();
+    logs::to_stderr(format, filter);
 }
 
 /// Runs the agent on a config until a signal ends it. Where it is `watching`, files that change are read without a signal.

@@ -16,6 +16,16 @@ use crate::store::{Address, NotAnAddress};
 #[derive(Debug, Parser)]
 #[command(name = "phoenix-control-plane", version)]
 pub struct Cli {
+    /// Form of the log's lines on standard error.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORM",
+        env = "PHOENIX_LOG_FORMAT",
+        default_value = "text"
+    )]
+    pub log_format: logs::Format,
     /// Command to run.
     #[command(subcommand)]
     pub command: Command,

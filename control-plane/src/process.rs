@@ -1,6 +1,6 @@
 //! The process around the app: its log, its signals, what it prints.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -13,11 +13,10 @@ use crate::clock::{Clock, Entropy};
 use crate::config::{Migrate, Serve};
 use crate::store::{MigrationStatus, Schema, StoreError};
 
-/// Logs to stderr, from `info` unless `RUST_LOG` says otherwise.
-pub fn log_to_stderr() {
+/// Logs to stderr in this form, from `info` unless `RUST_LOG` says otherwise.
+pub fn log_to_stderr(format: logs::Format) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    let colours = io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr).init();
+    logs::to_stderr(format, filter);
 }
 
 /// A failure and its causes, each once: many say what caused them by themselves.
