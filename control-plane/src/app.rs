@@ -44,6 +44,7 @@ use crate::sso::{Settings, Sso};
 use crate::store::reports::{Come, Outcome};
 use crate::store::statuses::{Heard, Known};
 use crate::store::{Across, Address, NotAnAddress, Store, StoreError, audit as rows, deliveries, users};
+use crate::traces::{self, Traces};
 use crate::walks::Walks;
 use crate::{fleet, grpc, reconcile, rest};
 
@@ -155,12 +156,14 @@ impl App {
     pub async fn build(config: &Serve, clock: Clock, entropy: Entropy) -> Result<Self, BootError> {
         data_dir(&config.data_dir)?;
         let metrics = Arc::new(Metrics::default());
+        let traces = begun(config, &metrics);
         let rest = bind("rest", config.listen, tls(config, None)?, Limits::default(), &metrics).await?;
-        let rest = rest.with_origins(Origins(config.cors_origin.clone()));
+        let rest = rest.with_origins(Origins(config.cors_origin.clone())).with_traces(traces.clone());
         // Each agent holds a connection for its reports; its session has a place of its own.
         let limits = Limits { connections: AGENTS, body: fleet::MAX_MESSAGE, ..Limits::default() };
         let fleet = tls(config, config.agent_ca.as_deref())?;
         let fleet = bind("fleet", config.fleet_listen, fleet, limits, &metrics).await?;
+        let fleet = fleet.with_traces(traces.clone());
         let address = config.database.or_in(&config.data_dir)?;
         let owner = config.owner.clone().transpose().map_err(BootError::Owner)?;
         if let Some(owner) = &owner {
@@ -224,6 +227,7 @@ impl App {
             hub: Hub::new(replica.alone),
             replica,
             metrics,
+            traces,
             walks: Walks::default(),
             stopping,
         });
@@ -264,7 +268,23 @@ impl App {
         // What was done in the last moment is anchored as well.
         anchors::at_the_end(&state).await;
         state.store.close().await;
+        state.traces.end().await;
     }
+}
+
+/// Traces as the options and the environment have them. What cannot be used is logged.
+fn begun(config: &Serve, metrics: &Metrics) -> Traces {
+    let options = &config.traces;
+    let read = traces::Read::of(|name| match name {
+        traces::ENDPOINT => options.traces_endpoint.clone(),
+        traces::SAMPLER => options.traces_sampler.clone(),
+        traces::SAMPLER_ARG => options.traces_sampler_arg.clone(),
+        other => std::env::var(other).ok(),
+    });
+    for problem in &read.problems {
+        tracing::warn!("{problem}");
+    }
+    Traces::begin(read.settings, metrics)
 }
 
 /// The store with the keys of the audit chains. The first key is made where this process is alone, and where nobody has been

@@ -124,6 +124,9 @@ pub struct Serve {
     /// Single sign-on.
     #[command(flatten)]
     pub sso: SsoOptions,
+    /// Traces of the control plane's own work.
+    #[command(flatten)]
+    pub traces: TracesOptions,
     /// Let webhooks be addresses without TLS. Who is between reads what is sent.
     #[arg(long)]
     pub webhooks_allow_http: bool,
@@ -229,6 +232,23 @@ pub struct SsoOptions {
     /// Let nobody log in with a password. The setup and API keys go on.
     #[arg(long, requires = "oidc_issuer")]
     pub no_local_logins: bool,
+}
+
+/// Options of the traces of the control plane's own requests and reconcilers. Headers, certificates, the service's name and the
+/// like come by the other variables of OpenTelemetry.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TracesOptions {
+    /// Address of a server that takes the traces of the control plane's own requests and reconcilers by OTLP, such as
+    /// http://collector:4317. Without it, the one of OTEL_EXPORTER_OTLP_ENDPOINT; without both, none are made.
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", hide_env_values = true)]
+    pub traces_endpoint: Option<String>,
+    /// Sampler of these traces: always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off or
+    /// parentbased_traceidratio. Without it, parentbased_always_on.
+    #[arg(long, value_name = "NAME", env = "OTEL_TRACES_SAMPLER")]
+    pub traces_sampler: Option<String>,
+    /// Share of the traces that a sampler by ratio keeps, from 0 to 1.
+    #[arg(long, value_name = "SHARE", env = "OTEL_TRACES_SAMPLER_ARG")]
+    pub traces_sampler_arg: Option<String>,
 }
 
 /// Migration of the schema.

@@ -40,5 +40,6 @@ pub mod selector;
 pub mod sso;
 pub mod state;
 pub mod store;
+pub mod traces;
 pub mod walks;
 pub mod webhook;

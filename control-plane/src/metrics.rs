@@ -2,6 +2,7 @@
 
 mod certificates;
 mod experiments;
+mod timed;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,8 +19,10 @@ use prometheus_client::registry::{Metric, Registry};
 
 pub use certificates::Certificates;
 pub use experiments::{Experiments, Look, SHOWN};
+pub use timed::{TraceOf, without_exemplars};
 
 use crate::clock::UnixMillis;
+use timed::TracedHistogram;
 
 /// Upper bounds of the buckets of times, seconds.
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -95,8 +98,8 @@ struct Anchored {
 pub struct Metrics {
     registry: Mutex<Registry>,
     answers: Family<Answer, Counter>,
-    durations: Family<Asked, Histogram>,
-    runs: Family<Reconciler, Histogram>,
+    durations: Family<Asked, TracedHistogram>,
+    runs: Family<Reconciler, TracedHistogram>,
     failed_runs: Family<Reconciler, Counter>,
     last_runs: Family<Reconciler, Gauge>,
     experiments: Arc<Experiments>,
@@ -116,8 +119,8 @@ impl Default for Metrics {
         let metrics = Self {
             registry: Mutex::new(Registry::default()),
             answers: Family::default(),
-            durations: Family::new_with_constructor(seconds),
-            runs: Family::new_with_constructor(seconds),
+            durations: Family::default(),
+            runs: Family::default(),
             failed_runs: Family::default(),
             last_runs: Family::default(),
             experiments: Arc::default(),
@@ -174,25 +177,33 @@ impl Metrics {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner).register(name, help, metric);
     }
 
-    /// Counts an answer, and the time from the request's head to its own.
+    /// Counts an answer, and the time from the request's head to its own, with the trace of it that is kept, if any.
     pub fn answered(
         &self,
         listener: &'static str,
         (method, route): (&Method, Option<String>),
         (status, took): (StatusCode, Duration),
+        trace: Option<TraceOf>,
     ) {
         let known = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(method);
         let method = if known { method.as_str() } else { "other" }.to_owned();
         let route = route.unwrap_or_else(|| "none".to_owned());
         let asked = Asked { listener, method: method.clone(), route: route.clone() };
-        self.durations.get_or_create(&asked).observe(took.as_secs_f64());
+        self.durations.get_or_create(&asked).took(took, trace);
         self.answers.get_or_create(&Answer { listener, method, route, status: status.as_u16() }).inc();
     }
 
-    /// Counts a run of a reconciler that ended at `now`, if it succeeded, and the time that it took.
-    pub fn ran(&self, reconciler: &'static str, took: Duration, now: Option<UnixMillis>) {
+    /// Counts a run of a reconciler that ended at `now`, if it succeeded, and the time that it took, with the trace of it that is
+    /// kept, if any.
+    pub fn ran(
+        &self,
+        reconciler: &'static str,
+        took: Duration,
+        now: Option<UnixMillis>,
+        trace: Option<TraceOf>,
+    ) {
         let which = Reconciler { reconciler };
-        self.runs.get_or_create(&which).observe(took.as_secs_f64());
+        self.runs.get_or_create(&which).took(took, trace);
         let failed = self.failed_runs.get_or_create_owned(&which);
         match now {
             Some(now) => drop(self.last_runs.get_or_create(&which).set(now.seconds())),
@@ -253,7 +264,7 @@ impl Metrics {
         }
     }
 
-    /// All of it as text.
+    /// All of it as text of OpenMetrics, exemplars included.
     ///
     /// # Errors
     /// A metric's that cannot be written.

@@ -22,6 +22,7 @@ use crate::sso::Sso;
 use crate::store::reports::{Come, Outcome};
 use crate::store::statuses::{Heard, Known};
 use crate::store::{Store, StoreError, Tx, replicas};
+use crate::traces::Traces;
 use crate::walks::Walks;
 
 /// One per process.
@@ -67,6 +68,8 @@ pub struct Shared {
     pub hub: Hub,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Traces of this process's own work.
+    pub traces: Traces,
     /// Turns true when the end has begun.
     pub(crate) stopping: watch::Receiver<bool>,
 }

@@ -11,7 +11,7 @@ import urllib.request
 
 FILES = {"agent": ["agent/src/telemetry/metrics.rs", "agent/src/telemetry/counters.rs"], 
          "control plane": ["control-plane/src/metrics.rs", "control-plane/src/metrics/certificates.rs", "control-plane/src/metrics/experiments.rs",
-                           "control-plane/src/store/waits.rs"]}
+                           "control-plane/src/store/waits.rs", "control-plane/src/traces/queue.rs"]}
 REGISTERED = re.compile(r'(?:let help =\s*"(?P<before>[^"]*)";\s*)?\w+\.register\(\s*"(?P<name>\w+)",\s*(?:"(?P<help>[^"]*)"|help),\s*(?:\w+\.)+?(?P<field>\w+)(?:\.shown)?\.clone\(\)')
 COLLECTED = re.compile(r'encode_descriptor\(\s*"(?P<name>\w+)",\s*(?P<help>\w+),')
 LINE = re.compile(r'^(?P<name>[a-zA-Z_:]+)(?:\{(?P<labels>.*)\})? ')

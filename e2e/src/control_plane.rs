@@ -107,10 +107,11 @@ impl ControlPlane {
         Self::set_up(Self::run(dir, at).await?).await
     }
 
-    /// The same at any addresses, with a log of everything that anything in it has to say.
-    pub async fn start_traced(dir: &Path) -> Result<Self> {
+    /// The same at any addresses, with this filter of its log and these variables.
+    pub async fn start_in(dir: &Path, filter: &str, variables: &[(&str, &str)]) -> Result<Self> {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self::set_up(Self::run_logging(dir, Listening { rest: any, fleet: any }, "trace").await?).await
+        let at = Listening { rest: any, fleet: any };
+        Self::set_up(Self::run_in(dir, at, filter, variables, &[]).await?).await
     }
 
     /// The same at any addresses, in TLS with a certificate and its key, with these options besides; nobody is set up.
@@ -145,14 +146,20 @@ impl ControlPlane {
     }
 
     async fn run(dir: &Path, at: Listening) -> Result<Self> {
-        Self::run_logging(dir, at, "info,sqlx=warn").await
-    }
-
-    async fn run_logging(dir: &Path, at: Listening, filter: &str) -> Result<Self> {
-        Self::run_with(dir, at, filter, &[]).await
+        Self::run_with(dir, at, "info,sqlx=warn", &[]).await
     }
 
     async fn run_with(dir: &Path, at: Listening, filter: &str, more: &[&str]) -> Result<Self> {
+        Self::run_in(dir, at, filter, &[], more).await
+    }
+
+    async fn run_in(
+        dir: &Path,
+        at: Listening,
+        filter: &str,
+        variables: &[(&str, &str)],
+        more: &[&str],
+    ) -> Result<Self> {
         let token_file = dir.join("setup-token");
         std::fs::write(&token_file, SETUP_TOKEN)?;
         let log = std::fs::File::options().create(true).append(true).open(dir.join("control-plane.log"))?;
@@ -161,6 +168,7 @@ impl ControlPlane {
             // Nothing is named by chance: its state is in its folder.
             .env_remove("DATABASE_URL")
             .env_remove("DATABASE_OWNER_URL")
+            .envs(variables.iter().copied())
             .arg("serve")
             .arg("--data-dir")
             .arg(dir.join("control-plane"))
@@ -213,6 +221,18 @@ impl ControlPlane {
             child.kill().await?;
         }
         Away::from(self.dir.clone(), self.listening)
+    }
+
+    /// Ends it by a signal, and waits until it has gone.
+    pub async fn end(&mut self) -> Result<()> {
+        let pid = self.pid().context("it is away")?;
+        let killed = Command::new("kill").arg(pid.to_string()).status().await?;
+        ensure!(killed.success(), "{killed}");
+        if let Some(mut child) = self.child.take() {
+            let ended = tokio::time::timeout(PATIENCE, child.wait()).await.context("it does not end")??;
+            ensure!(ended.success(), "{ended}");
+        }
+        Ok(())
     }
 
     /// Its process, unless it is away.

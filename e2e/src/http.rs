@@ -15,6 +15,13 @@ pub async fn get(addr: SocketAddr, path: &str) -> Result<(u16, String)> {
     Ok((answer.status, String::from_utf8(answer.body)?))
 }
 
+/// Status and body of `GET path` with these header lines besides, each with its end.
+pub async fn get_with(addr: SocketAddr, path: &str, headers: &str) -> Result<(u16, String)> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n{headers}Connection: close\r\n\r\n");
+    let answer = exchange(addr, request.as_bytes()).await?;
+    Ok((answer.status, String::from_utf8(answer.body)?))
+}
+
 /// Status, headers and body of a `POST`.
 pub async fn post(addr: SocketAddr, path: &str, content_type: &str, body: &[u8]) -> Result<Answer> {
     let head = format!(

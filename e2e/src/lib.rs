@@ -22,6 +22,7 @@ pub mod reporter;
 pub mod served;
 pub mod services;
 pub mod simulated;
+pub mod spans;
 pub mod traffic;
 pub mod trial;
 

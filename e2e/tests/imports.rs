@@ -237,6 +237,7 @@ const CONTROL_PLANE: &[&str] = &[
     "webhook",
     "anchor",
     "metrics",
+    "traces",
     "refusal",
     "role",
     "sso",

@@ -18,6 +18,7 @@ use tonic::Status;
 use super::listener;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
+use crate::traces::Traces;
 
 /// The bounds of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +86,15 @@ impl Purpose {
     }
 }
 
+/// Traces that requests of a listener are in, and whether it speaks TLS.
+#[derive(Debug, Default)]
+pub struct Traced {
+    /// The traces.
+    pub traces: Traces,
+    /// True if it speaks TLS.
+    pub tls: bool,
+}
+
 /// Places of a listener, which each of its requests brings along.
 #[derive(Debug)]
 pub(super) struct Places {
@@ -97,10 +107,11 @@ pub(super) struct Places {
     streams: Gate<Peer>,
     probes: Gate<Peer>,
     metrics: Arc<Metrics>,
+    traced: Traced,
 }
 
 impl Places {
-    fn new(listener: &'static str, limits: Limits, metrics: Arc<Metrics>) -> Self {
+    fn new(listener: &'static str, limits: Limits, metrics: Arc<Metrics>, traced: Traced) -> Self {
         Self {
             listener,
             limits,
@@ -111,6 +122,7 @@ impl Places {
             streams: Gate::new(limits.streams),
             probes: Gate::new(limits.probes),
             metrics,
+            traced,
         }
     }
 
@@ -170,8 +182,14 @@ pub(super) fn peer(request: &Request) -> Peer {
 }
 
 /// Puts `limits` around everything in `router`, and counts what it answers under the name of its listener.
-pub fn limited(router: Router, listener: &'static str, limits: Limits, metrics: Arc<Metrics>) -> Router {
-    let places = Arc::new(Places::new(listener, limits, metrics));
+pub fn limited(
+    router: Router,
+    listener: &'static str,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    traced: Traced,
+) -> Router {
+    let places = Arc::new(Places::new(listener, limits, metrics, traced));
     router
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(limits.body))
@@ -182,6 +200,9 @@ async fn pass(State(places): State<Arc<Places>>, mut request: Request, next: Nex
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let grpc = is_grpc(request.headers());
+    let Traced { traces, tls } = &places.traced;
+    let span = traces.request(&request, route.as_deref(), *tls);
+    span.name_in(&tracing::Span::current());
     request.extensions_mut().insert(Arc::clone(&places));
     let answer = async {
         let _place = match places.enter(&request) {
@@ -194,10 +215,10 @@ async fn pass(State(places): State<Arc<Places>>, mut request: Request, next: Nex
         }
     };
     let began = Instant::now();
-    let response = answer.await;
+    let response = span.around(answer).await;
     let took = began.elapsed();
-    places.metrics.answered(places.listener, (&method, route), (response.status(), took));
-    response
+    places.metrics.answered(places.listener, (&method, route), (response.status(), took), span.kept());
+    span.answered(response)
 }
 
 /// A path that there is not, in the words of who asks: gRPC has its own for a method that is not served.

@@ -28,11 +28,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::dress::{Dress, Origins};
+use super::limit::Traced;
 use super::{Limits, ProblemResponse, limited};
 use crate::auth::{Certificate, NotAnAgents};
 use crate::metrics::Metrics;
+use crate::traces::Traces;
 
 /// After an accept that failed, for want of file handles as a rule.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -61,6 +64,7 @@ pub struct Listener {
     tls: Option<Arc<ServerTls>>,
     limits: Limits,
     metrics: Arc<Metrics>,
+    traces: Traces,
     origins: Arc<Origins>,
 }
 
@@ -87,14 +91,20 @@ impl Listener {
         limits: Limits,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
-        let origins = Arc::default();
-        Ok(Self { name, tcp: TcpListener::bind(address).await?, tls, limits, metrics, origins })
+        let (traces, origins) = (Traces::default(), Arc::default());
+        Ok(Self { name, tcp: TcpListener::bind(address).await?, tls, limits, metrics, traces, origins })
     }
 
     /// The same, with leave for pages of these origins to read its answers.
     #[must_use]
     pub fn with_origins(self, origins: Origins) -> Self {
         Self { origins: Arc::new(origins), ..self }
+    }
+
+    /// The same, with spans of its requests among these traces.
+    #[must_use]
+    pub fn with_traces(self, traces: Traces) -> Self {
+        Self { traces, ..self }
     }
 
     /// Its address.
@@ -114,8 +124,10 @@ impl Listener {
     /// Serves until `stopping`, then until every request in flight is answered.
     pub async fn serve(self, router: Router, mut stopping: watch::Receiver<bool>) {
         let (name, limits) = (self.name, self.limits);
-        let router = limited(router, name, limits, Arc::clone(&self.metrics));
-        let manner = Manner { router, origins: self.origins, tls: self.tls.is_some() };
+        let tls = self.tls.is_some();
+        let router =
+            limited(router, name, limits, Arc::clone(&self.metrics), Traced { traces: self.traces, tls });
+        let manner = Manner { router, origins: self.origins, tls };
         let places = Gate::new(gate::connections(limits.connections));
         let mut connections = JoinSet::new();
         loop {
@@ -240,7 +252,8 @@ async fn answer(manner: Manner, request: Request<Incoming>) -> Result<Response<B
     }
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     // What fails within is logged with the id that the answer has.
-    let within = tracing::error_span!("request", id = dress.id.to_str().unwrap_or_default());
+    let id = dress.id.to_str().unwrap_or_default();
+    let within = tracing::error_span!("request", id, trace_id = Empty, span_id = Empty);
     let response = router.oneshot(request.map(Body::new)).instrument(within).await?;
     Ok(dress.put(match response.status() {
         StatusCode::METHOD_NOT_ALLOWED => method_not_allowed(&method, &path, response),

@@ -15,6 +15,7 @@ use crate::metrics::{Look, SHOWN};
 use crate::state::AppState;
 use crate::store::experiments::{self, Experiment};
 use crate::store::{Across, StoreError, generations};
+use crate::traces;
 
 /// Looks at every experiment under way once.
 ///
@@ -22,6 +23,7 @@ use crate::store::{Across, StoreError, generations};
 /// The store's.
 pub async fn once(state: &AppState) -> Result<Duration, StoreError> {
     let under_way = experiments::under_way(&mut *state.store.read(Across::Reconcile).await?).await?;
+    traces::looks_at(under_way.len());
     let ids: Vec<ExperimentId> = under_way.iter().map(|experiment| experiment.id).collect();
     state.walks.retain(&ids);
     let mut looks = Vec::with_capacity(under_way.len());

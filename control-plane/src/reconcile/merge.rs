@@ -6,6 +6,7 @@ use super::PERIOD;
 use crate::actions::merges;
 use crate::state::AppState;
 use crate::store::{Across, StoreError, experiments};
+use crate::traces;
 
 /// Time between two looks, where no more is left than one does.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -16,6 +17,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// The store's.
 pub async fn once(state: &AppState) -> Result<Duration, StoreError> {
     let under_way = experiments::under_way(&mut *state.store.read(Across::Reconcile).await?).await?;
+    traces::looks_at(under_way.len());
     let step = |experiment: &experiments::Experiment| {
         let run = experiment.state.run()?;
         Some((experiment.tenant_id, experiment.id, run.step.to_string()))

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::actions::{anchors, statuses};
 use crate::state::AppState;
@@ -83,9 +84,12 @@ async fn keep<F: Future<Output = Result<Duration, StoreError>>>(
 ) {
     loop {
         let began = Instant::now();
-        let ran = once().await;
+        let span = state.traces.run(name);
+        let log = span.log_of_run(name);
+        let ran = span.around(once()).instrument(log.clone()).await;
         let took = began.elapsed();
-        state.metrics.ran(name, took, ran.is_ok().then(|| state.clock.now()));
+        state.metrics.ran(name, took, ran.is_ok().then(|| state.clock.now()), span.kept());
+        span.ran(ran.is_ok());
         match ran {
             Ok(pause) => {
                 // What comes in a crowd is looked at together, and a look at many is not taken all the time.
@@ -94,7 +98,9 @@ async fn keep<F: Future<Output = Result<Duration, StoreError>>>(
                 let _either = tokio::time::timeout(pause, signal.notified()).await;
             }
             Err(error) => {
-                tracing::error!(%error, reconciler = name, "this run did not succeed; the next one will try again");
+                log.in_scope(|| {
+                    tracing::error!(%error, reconciler = name, "this run did not succeed; the next one will try again");
+                });
                 tokio::time::sleep(PERIOD).await;
             }
         }

@@ -31,6 +31,7 @@ use crate::store::deployments::Deployment;
 use crate::store::generations::{self, Offered, Status};
 use crate::store::sessions::{self, Member};
 use crate::store::{Connection, StoreError};
+use crate::traces;
 use compared::Compared;
 use contents::Contents;
 use decided::Decided;
@@ -71,6 +72,7 @@ async fn changed(
     reader: &mut Connection,
     Decided { under_way, frozen, deployments: all }: &Decided,
 ) -> Result<Changes, StoreError> {
+    traces::looks_at(under_way.len());
     let contents = Contents::of(&state.plans, under_way).await;
     let mut deployed: Option<(TenantId, Vec<(Deployment, String)>)> = None;
     let mut told = Vec::new();

@@ -2,10 +2,11 @@
 
 use api::{Condition, Problem};
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 
 use crate::http::{Access, Json, Routes};
+use crate::metrics::without_exemplars;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::{Across, tenants};
@@ -43,12 +44,19 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Condition>, Refusal
     Ok(ok())
 }
 
-/// Its counters, in Prometheus' text format.
+/// Its counters, in Prometheus' text format. Who accepts OpenMetrics by name is given exemplars, too.
 #[utoipa::path(
     get, path = "/metrics", tag = "process",
     responses((status = 200, body = String, content_type = "application/openmetrics-text"))
 )]
-async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse, Refusal> {
+async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> Result<impl IntoResponse, Refusal> {
     let text = state.metrics.text().map_err(Refusal::internal)?;
+    let text = if accepts_exemplars(&headers) { text } else { without_exemplars(&text) };
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
+}
+
+/// Tells whether a scraper names OpenMetrics among what it accepts: only then it is known to read exemplars.
+fn accepts_exemplars(headers: &HeaderMap) -> bool {
+    let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.any(|value| value.contains("application/openmetrics-text"))
 }

@@ -66,6 +66,7 @@ pub use waits::Waits;
 use writing::LastCheck;
 
 use crate::chain_keys::ChainKeys;
+use crate::traces;
 
 /// Time that a statement waits for a lock of another process, and a caller for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -148,7 +149,9 @@ impl Store {
             Engine::Sqlite(pools) => pools.begin().await,
             Engine::Postgres(pools) => pools.begin(scope.into()).await,
         };
-        self.waits.write.observe(began.elapsed().as_secs_f64());
+        let took = began.elapsed();
+        self.waits.write.observe(took.as_secs_f64());
+        traces::waited("wait to write to the database", took);
         Ok(Tx(connection?, self.chain_keys.clone()))
     }
 
@@ -162,7 +165,9 @@ impl Store {
             Engine::Sqlite(pools) => pools.read().await,
             Engine::Postgres(pools) => pools.read(scope.into()).await,
         };
-        self.waits.read.observe(began.elapsed().as_secs_f64());
+        let took = began.elapsed();
+        self.waits.read.observe(took.as_secs_f64());
+        traces::waited("wait to read the database", took);
         Ok(Reader(connection?))
     }
 

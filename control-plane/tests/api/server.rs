@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use control_plane::app::{App, Listening};
 use control_plane::clock::{Clock, Entropy, UnixMillis};
-use control_plane::config::{Named, Serve, SsoOptions};
+use control_plane::config::{Named, Serve, SsoOptions, TracesOptions};
 use control_plane::state::AppState;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
@@ -198,6 +198,7 @@ pub fn config(dir: &Path) -> Serve {
             oidc_session: Duration::from_secs(12 * 3600),
             ..SsoOptions::default()
         },
+        traces: TracesOptions::default(),
         webhooks_allow_http: false,
         trusted_host: vec!["127.0.0.1".parse().unwrap()],
         max_running: 2,

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use e2e::agent::refused;
 use e2e::control_plane::{ControlPlane, EMAIL, PASSWORD, SETUP_TOKEN};
 use e2e::served::{GOOD, Loop, PATIENCE, experiment};
+use e2e::spans::{Manner, Spans};
 use e2e::{eventually, http};
 use serde_json::{Value, json};
 use simulator::sink::Sink;
@@ -11,7 +12,12 @@ use simulator::sink::Sink;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn not_even_logs_at_trace_have_a_token_a_password_or_a_credential() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let control_plane = ControlPlane::start_traced(dir.path()).await?;
+    let spans = Spans::start(Manner::Takes).await?;
+    let own = "the-key-of-the-receiver-of-traces";
+    let headers = format!("authorization=Bearer%20{own}");
+    let to = [("OTEL_EXPORTER_OTLP_ENDPOINT", spans.endpoint()), ("OTEL_EXPORTER_OTLP_HEADERS", headers)];
+    let to = to.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let control_plane = ControlPlane::start_in(dir.path(), "trace", &to).await?;
     let sink = Sink::bind("127.0.0.1:0".parse()?).await?;
     let (nodes, agents, sources) = (Vec::new(), Vec::new(), Vec::new());
     let mut fleet = Loop { dir, sink, control_plane, nodes, agents, sources };
@@ -30,6 +36,7 @@ async fn not_even_logs_at_trace_have_a_token_a_password_or_a_credential() -> Res
         ("the password", PASSWORD),
         ("the setup token", SETUP_TOKEN),
         ("the access token", fleet.control_plane.token()),
+        ("the key of the receiver of traces", own),
     ];
     let secrets = secrets.into_iter().chain(renewed.iter().map(|(what, secret)| (*what, secret.as_str())));
     let secrets: Vec<_> = secrets.collect();
@@ -40,6 +47,13 @@ async fn not_even_logs_at_trace_have_a_token_a_password_or_a_credential() -> Res
             let line = text.lines().find(|line| line.contains(secret));
             assert_eq!(line, None, "{what} is in {}", log.display());
         }
+    }
+    // Traces have neither these nor who somebody is.
+    spans.first("the change of the password", |came| came.name == "POST /api/v1/auth/password").await;
+    assert!(spans.authorizations().iter().all(|said| said.contains(own)));
+    let bytes = String::from_utf8_lossy(&spans.bytes()).into_owned();
+    for (what, secret) in secrets.iter().chain(&[("the address of somebody", EMAIL), ("a name", "traced")]) {
+        assert!(!bytes.contains(secret), "{what} is in a span");
     }
     Ok(())
 }

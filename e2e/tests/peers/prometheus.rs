@@ -1,4 +1,4 @@
-//! A real Prometheus as a backend, by its OTLP receiver.
+//! A real Prometheus: as a backend, by its OTLP receiver, and as who scrapes.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -6,6 +6,8 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use e2e::agent::Agent;
+use e2e::control_plane::ControlPlane;
+use e2e::spans::{Manner, Spans};
 use e2e::{eventually, http};
 use serde_json::Value;
 use tokio::process::{Child, Command};
@@ -22,13 +24,18 @@ struct Prometheus {
 
 impl Prometheus {
     async fn start(dir: &Path) -> Result<Self> {
+        Self::start_by(dir, "otlp: { promote_resource_attributes: [service.name] }\n", &[]).await
+    }
+
+    async fn start_by(dir: &Path, config: &str, more: &[&str]) -> Result<Self> {
         let (at, file) = (free()?, dir.join("prometheus.yml"));
-        std::fs::write(&file, "otlp: { promote_resource_attributes: [service.name] }\n")?;
+        std::fs::write(&file, config)?;
         let child = Command::new(peer("prometheus"))
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.tsdb.path={}", dir.join("tsdb").display()))
             .arg(format!("--web.listen-address={at}"))
             .arg("--web.enable-otlp-receiver")
+            .args(more)
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(dir.join("prometheus.log"))?)
             .kill_on_drop(true)
@@ -109,5 +116,45 @@ async fn what_prometheus_cannot_read_is_counted_as_failed_with_its_reason() -> R
     .await;
     let log = std::fs::read_to_string(dir.path().join("agent.log"))?;
     ensure!(log.contains("unsupported compression: snappy"), "{log}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prometheus_reads_all_of_the_control_planes_metrics_and_its_exemplars() -> Result<()> {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    let dir = tempfile::tempdir()?;
+    let spans = Spans::start(Manner::Takes).await?;
+    let endpoint = spans.endpoint();
+    let to = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str())];
+    let control_plane = ControlPlane::start_in(dir.path(), "info,sqlx=warn", &to).await?;
+    let rest = control_plane.listening.rest;
+    let scraped = format!(
+        "scrape_configs: [{{ job_name: phoenix, scrape_interval: 1s, static_configs: [{{ targets: ['{rest}'] }}] }}]"
+    );
+    let more = ["--enable-feature=exemplar-storage"];
+    let prometheus = Prometheus::start_by(dir.path(), &scraped, &more).await?;
+    // Observed while it is scraped, so that a scrape sees a bucket grow.
+    let own = format!("Authorization: Bearer {}\r\n", control_plane.token());
+    let headers = format!("{own}traceparent: 00-{TRACE}-b7ad6b7169203331-01\r\n");
+    let exemplar = eventually("an exemplar", PATIENCE, || async {
+        http::get_with(rest, "/api/v1/experiments", &headers).await.ok()?;
+        let query = "query=phoenix_http_request_duration_seconds_bucket&start=0&end=4000000000";
+        let (_, body) = http::get(prometheus.at, &format!("/api/v1/query_exemplars?{query}")).await.ok()?;
+        let body: Value = serde_json::from_str(&body).ok()?;
+        let series = body["data"].as_array()?;
+        let of_route = |one: &&Value| one["seriesLabels"]["route"] == "/api/v1/experiments";
+        let exemplars = series.iter().find(of_route)?["exemplars"].as_array()?;
+        exemplars.iter().find(|one| one["labels"]["trace_id"] == TRACE).cloned()
+    })
+    .await;
+    assert!(exemplar["labels"]["span_id"].is_string(), "{exemplar:#}");
+    assert_eq!(
+        prometheus.value("up{job=\"phoenix\"}").await,
+        Some(1.0),
+        "a scrape that cannot be read is down"
+    );
+    for family in ["phoenix_trace_spans_sent_total", "count(phoenix_reconciler_duration_seconds_bucket)"] {
+        assert!(prometheus.value(family).await.is_some_and(|value| value > 0.0), "{family}");
+    }
     Ok(())
 }
