@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::PERIOD;
 use crate::actions::deliveries;
@@ -37,9 +38,12 @@ impl Calls {
             }
             let state = state.clone();
             self.running.spawn(async move {
-                if let Err(error) = deliveries::attempt(&state, place).await {
+                let span = state.traces.run("tell");
+                let noted = span.around(deliveries::attempt(&state, place)).instrument(span.log_of_run("tell")).await;
+                if let Err(error) = &noted {
                     tracing::error!(%error, message = place.message_id(), "an attempt to tell a webhook is not noted");
                 }
+                span.ran(noted.is_ok());
                 receiver
             });
         }
