@@ -32,11 +32,12 @@ use config::ConfigSources;
 #[derive(Debug, Parser)]
 #[command(name = "phoenix-agent", version, args_conflicts_with_subcommands = true)]
 struct Args {
-    /// Form of the log's lines on standard error
+    /// Form of the log's lines on standard error: text or json
     #[arg(
         long,
         global = true,
         value_enum,
+        hide_possible_values = true,
         value_name = "FORM",
         env = "PHOENIX_LOG_FORMAT",
         default_value = "text"
