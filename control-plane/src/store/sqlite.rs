@@ -100,11 +100,14 @@ async fn writer(file: &Path) -> Result<SqlitePool, StoreError> {
     Ok(closing_what_is_stuck(pool(1)).connect_with(options(file)).await?)
 }
 
-/// Makes the file if it is not there, and lets nobody but its owner read it or those beside it, which SQLite makes with its mode.
+/// Mode of a file that its owner alone reads and writes.
+const OWNERS: u32 = 0o600;
+
+/// Makes the file if it is not there, and lets nobody but its owner read it or those beside it, which SQLite makes with its mode. Who
+/// may read the lock of migrations may hold it, and so keep every process from its start.
 fn keep_private(file: &Path) -> io::Result<()> {
-    const OWNERS: u32 = 0o600;
     File::options().create(true).append(true).mode(OWNERS).open(file)?;
-    for suffix in ["", "-wal", "-shm"] {
+    for suffix in ["", "-wal", "-shm", ".migrating"] {
         let mut path = file.as_os_str().to_owned();
         path.push(suffix);
         match std::fs::metadata(PathBuf::from(&path)) {
@@ -122,7 +125,7 @@ fn keep_private(file: &Path) -> io::Result<()> {
 pub(super) async fn migrating(file: &Path) -> Result<(SqlitePool, File), StoreError> {
     let path = file.with_added_extension("migrating");
     let locked = tokio::task::spawn_blocking(move || {
-        let lock = File::options().create(true).truncate(false).write(true).open(path)?;
+        let lock = File::options().create(true).truncate(false).write(true).mode(OWNERS).open(path)?;
         lock.lock().map(|()| lock)
     });
     let lock = locked.await.map_err(io::Error::other).and_then(|lock| lock);

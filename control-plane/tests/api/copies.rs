@@ -60,9 +60,12 @@ async fn nobody_else_reads_the_database_or_the_files_beside_it() {
     // As releases before made it.
     std::fs::write(&database, "").unwrap();
     std::fs::set_permissions(&database, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let lock = dir.path().join("data/phoenix.db.migrating");
+    std::fs::write(&lock, "").unwrap();
+    std::fs::set_permissions(&lock, std::fs::Permissions::from_mode(0o644)).unwrap();
     let server = Server::start_here(dir, UnixMillis(1_800_000_000_000)).await;
     server.set_up().await;
-    for suffix in ["", "-wal", "-shm"] {
+    for suffix in ["", "-wal", "-shm", ".migrating"] {
         let path = format!("{}{suffix}", text(&database));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{path}");
     }
