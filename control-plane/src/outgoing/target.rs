@@ -112,10 +112,12 @@ impl Target {
         let address = match &host {
             Host::Ipv4(address) => Some(IpAddr::V4(*address)),
             Host::Ipv6(address) => Some(IpAddr::V6(*address)),
-            Host::Domain(name) if name == "localhost" || name.ends_with(".localhost") => {
-                Some(std::net::Ipv4Addr::LOCALHOST.into())
+            Host::Domain(name) => {
+                // With a dot at its end it is the same name (RFC 1034 §3.1).
+                let name = name.strip_suffix('.').unwrap_or(name);
+                let is_here = name == "localhost" || name.ends_with(".localhost");
+                is_here.then(|| std::net::Ipv4Addr::LOCALHOST.into())
             }
-            Host::Domain(_) => None,
         };
         if !trusted && address.is_some_and(|address| !is_public(address)) {
             return Err(NotATarget::Private);
@@ -215,6 +217,7 @@ mod tests {
             ("https://[::ffff:169.254.169.254]/", NotATarget::Private),
             ("https://localhost/", NotATarget::Private),
             ("https://a.localhost/", NotATarget::Private),
+            ("https://localhost./", NotATarget::Private),
             ("https://10.0.0.7:8081/", NotATarget::Private),
         ] {
             assert_eq!(read(text).unwrap_err(), why, "{text}");
