@@ -133,6 +133,32 @@ async fn a_document_that_is_refused_keeps_no_other_from_being_applied() -> Resul
     Ok(())
 }
 
+#[tokio::test]
+async fn a_file_that_is_missing_hides_nothing_of_what_the_control_plane_finds() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let control_plane = ControlPlane::start(dir.path()).await?;
+    let person = Person { dir: dir.path() };
+    person.logs_in(&control_plane).await?;
+    let first = "name: first\nselector: env=prod\ncandidate: { file: gone.yaml }\nweights_bp: [5000]\n---\n";
+    let second = "kind: template\nname: second\ntext: none\n---\n";
+    let third = "name: third\nselector: env=prod\ncandidate: { file: gone.yaml }\n";
+    std::fs::write(dir.path().join("all.yaml"), [first, second, third].concat())?;
+    let refused = person.refused(&["apply", "-f", "all.yaml"]).await?;
+    // What stands in the place of a file that is missing is right, so that nothing is said of it.
+    for part in [
+        "4 mistakes in the files, so that nothing is applied:",
+        "all.yaml:3, document 1: candidate: cannot read",
+        "all.yaml:4, document 1: experiment first: weights_bp: the last weight is 5000, and a rollout ends with 10000 (100 %)",
+        "all.yaml:8, document 2: template second: text 1:1: ",
+        "all.yaml:12, document 3: candidate: cannot read",
+    ] {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    assert_eq!(person.json(&["experiment", "list"]).await?["items"], json!([]));
+    assert_eq!(person.json(&["template", "list"]).await?["items"], json!([]));
+    Ok(())
+}
+
 /// Writes an experiment that only observes, and waits for its verdict. Returns the exit code and what was printed.
 async fn decided(dir: &Path, name: &str, candidate: &str) -> Result<(Option<i32>, String)> {
     let mut body = experiment(name, candidate);
