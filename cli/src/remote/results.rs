@@ -153,6 +153,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn upper_bounds_are_not_called_exact_and_what_nobody_reported_is_not_called_measured() {
+        let said = |is_exact, at_most| exact(&Figures { exact: is_exact, at_most, ..Figures::default() });
+        assert_eq!(said(true, false), "true");
+        assert_eq!(said(false, false), "false");
+        assert_eq!(said(false, true), "false: distinct series at most");
+        assert!(nothing(None).ends_with("yet."));
+        assert!(nothing(Some(Outcome::Promoted)).ends_with("nothing was measured."));
+    }
+
+    #[test]
     fn what_no_row_has_is_told_and_nothing_is_where_they_have_all() {
         let said = |horizons, points_in| left_out(ResultsLeftOut { horizons, points_in }).collect::<Vec<_>>();
         assert!(said(0, 0).is_empty());
