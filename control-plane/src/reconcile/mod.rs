@@ -86,7 +86,8 @@ async fn keep<F: Future<Output = Result<Duration, StoreError>>>(
         let began = Instant::now();
         let span = state.traces.run(name);
         let log = span.log_of_run(name);
-        let ran = span.around(once()).instrument(log.clone()).await;
+        // On the heap: a look holds much, and the futures of all reconcilers lie in one another up to the process's own.
+        let ran = span.around(Box::pin(once())).instrument(log.clone()).await;
         let took = began.elapsed();
         state.metrics.ran(name, took, ran.is_ok().then(|| state.clock.now()), span.kept());
         span.ran(ran.is_ok());
