@@ -12,10 +12,12 @@ use crate::meter::Meter;
 /// One immutable set {baseline, candidate, split, experiment}; its state is in the worker.
 #[derive(Debug)]
 pub struct Generation {
-    /// Its number; never used for another content.
+    /// Its number; never used for another content that is pushed.
     pub number: u64,
     /// Digest of its baseline; nothing where there are no metrics.
     pub plan: Option<Digest>,
+    /// Digest of its candidate; nothing without one.
+    pub candidate: Option<Digest>,
     /// True if it is of the leading pipeline.
     pub leads: bool,
     /// True if a share of the units is the candidate's.
@@ -30,13 +32,14 @@ pub struct Generation {
 impl Generation {
     /// A generation that only passes on what comes, until it is told where it runs.
     pub fn new(number: u64, plan: Option<Digest>, leads: bool) -> Self {
-        Self { number, plan, leads, splits: false, meter: None, worker: None }
+        Self { number, plan, candidate: None, leads, splits: false, meter: None, worker: None }
     }
 
-    /// Tells whether `next` is this one: a pipeline that passes has its number from the one that leads.
+    /// Tells whether `next` is this one. The number alone does not: a pipeline that passes has it from the one that leads, and
+    /// what was pushed keeps its own when the file that its baseline is in changes.
     pub fn is_same(&self, next: &Self) -> bool {
-        let same_plan = next.leads || self.plan == next.plan;
-        (self.number, self.leads) == (next.number, next.leads) && same_plan
+        let plans = |of: &Self| (of.plan, of.candidate);
+        (self.number, self.leads, plans(self)) == (next.number, next.leads, plans(next))
     }
 
     /// Tells whether nothing changes in `next`, which has no experiment, but its number.

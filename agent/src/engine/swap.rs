@@ -78,6 +78,7 @@ impl Engine {
         let limits = limits.within(self.budget.process_limit());
         let shadow = routes.shadow.is_some();
         let mut generation = Generation::new(number, intent.digests.baseline, leads);
+        generation.candidate = intent.digests.candidate;
         if old.generation.is_same(&generation) {
             let generation = Arc::clone(&old.generation);
             if let Some(worker) = candidate_worker(&generation) {

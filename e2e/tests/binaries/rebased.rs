@@ -43,6 +43,12 @@ async fn a_candidate_never_undoes_what_its_owner_changes_in_the_baseline_meanwhi
     let held =
         fleet.until(&id, "held for the baseline", |s| s["verdict"]["verb"] == "hold" && is_changed(s)).await;
     assert_eq!(held["step"], "mirror", "{held:#}");
+    // It is the owner's, and in force: what is pushed has no other baseline.
+    eventually("the owner's filter runs", PATIENCE, || async {
+        let filtered = fleet.agents[0].metric("otelcol_processor_incoming_items", "filter/cpu").await;
+        (filtered.ok()? > 0.0).then_some(())
+    })
+    .await;
     let reason = &held["verdict"]["reasons"][0];
     let change = reason["names"][0].as_str().expect("a name").to_owned();
     assert!(change.starts_with("node-1: from ") && change.len() > 140, "{change}");
