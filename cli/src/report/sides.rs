@@ -60,7 +60,8 @@ pub fn lenses(hosts: &[Measured<'_>]) -> String {
         rows.extend(found.into_iter().map(|(host, lens)| lens_row(host, lens)));
     }
     let header = ["total", "agent", "baseline", "candidate", "error", "differ", "worst"];
-    let caption = "What people look at: of values the mean over the instants, between which nothing is compared; of counters the increase";
+    let caption =
+        "What people look at: mean of values over the instants, nothing between them; increase of counters";
     render(caption, &header, 2, rows)
 }
 

@@ -120,6 +120,7 @@ async fn what_prometheus_cannot_read_is_counted_as_failed_with_its_reason() -> R
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a real Prometheus: make test-peers"]
 async fn prometheus_reads_all_of_the_control_planes_metrics_and_its_exemplars() -> Result<()> {
     const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
     let dir = tempfile::tempdir()?;
