@@ -86,7 +86,7 @@ const CONFLICT: &str = "conflict    the agent that was replaced is there still: 
 
 /// Sentence about an agent whose file was changed below what it was pushed.
 const OVERRIDDEN: &str = "override    the pipeline of its file was changed, and what it was pushed runs in its place: the change is not in \
-                          force. Roll back what was promoted (`phoenix experiment rollback`) or deployed (`phoenix deployment rollback`), or put \
+                          force. Roll back what was promoted (`phoenix experiment rollback`), end what was deployed (`phoenix deployment end`), or put \
                           the earlier pipeline back in the file";
 
 /// Sentence about the way in which an agent proves who it is, by what let it in.

@@ -42,7 +42,7 @@ pub async fn create(
     if actor.role < Role::Admin && !actor.is_for(KIND) {
         return Err(Refusal::forbidden(format!(
             "an enrollment token lets agents in: this needs the role admin, and yours is {}; or an API key of the kind {KIND}, which an \
-             admin makes (`phoenix api-key create --kind {KIND}`)",
+             admin makes (`phoenix api-key create NAME --kind {KIND}`)",
             actor.role
         )));
     }
