@@ -279,7 +279,7 @@ async fn sending(
 async fn a_candidate_that_does_not_keep_up_gets_fewer_entities_and_is_compared_on_those() {
     let (sink, address) = Sink::start().await;
     let more = format!("  budget: {{ cpu: 60%, memory: 8MiB }}\n{}", experiment("0%"));
-    let agent = Agent::start(&load(&slow(address, 200, &more))).await;
+    let agent = Agent::start(&load(&slow(address, 400, &more))).await;
     let mut void = false;
     let sent = sending(&agent, "a horizon of a sample counts", async |report| {
         void |=
