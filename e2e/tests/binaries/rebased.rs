@@ -1,5 +1,7 @@
 //! Baselines that their owners change in the midst of an experiment.
 
+use std::time::Instant;
+
 use anyhow::Result;
 use e2e::agent::Agent;
 use e2e::eventually;
@@ -58,9 +60,11 @@ async fn a_candidate_never_undoes_what_its_owner_changes_in_the_baseline_meanwhi
     assert!(text.contains("The baseline was changed in the midst") && text.contains(&change), "{text}");
 
     // With the earlier one back the step begins again, and goes on.
+    let put_back = Instant::now();
     fleet.agents[0].reload(&own)?;
     let again = fleet.until(&id, "begun again", |s| !is_changed(s)).await;
-    assert!(again["step"] == "mirror" && horizons(&again) < 6, "{again:#}");
+    let passed = put_back.elapsed().as_secs();
+    assert!(horizons(&again) <= passed + 2, "a horizon takes a second; {passed} s: {again:#}");
     fleet.in_step(&id, "50 %").await;
 
     // What leaves by the candidate leaves without the owner's filter: it goes back at once.
