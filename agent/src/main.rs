@@ -32,17 +32,8 @@ use config::ConfigSources;
 #[derive(Debug, Parser)]
 #[command(name = "phoenix-agent", version, args_conflicts_with_subcommands = true)]
 struct Args {
-    /// Form of the log's lines on standard error: text or json
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        hide_possible_values = true,
-        value_name = "FORM",
-        env = "PHOENIX_LOG_FORMAT",
-        default_value = "text"
-    )]
-    log_format: logs::Format,
+    #[command(flatten)]
+    log: logs::Options,
     #[command(flatten)]
     run: Option<Config>,
     /// Read the config again on SIGHUP alone, and not when its files have changed
@@ -78,7 +69,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    process::log_to_stderr(args.log_format);
+    process::log_to_stderr(args.log.log_format);
     let done = match (args.command, args.run) {
         (Some(Command::Validate(config)), _) => process::validate(config.into()),
         (Some(Command::Components), _) => process::components(),
@@ -91,7 +82,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            logs::failure(args.log_format, "phoenix-agent", &format!("{failure:#}"));
+            logs::failure(args.log.log_format, "phoenix-agent", &format!("{failure:#}"));
             failure.exit_code()
         }
     }

@@ -16,17 +16,9 @@ use crate::store::{Address, NotAnAddress};
 #[derive(Debug, Parser)]
 #[command(name = "phoenix-control-plane", version)]
 pub struct Cli {
-    /// Form of the log's lines on standard error: text or json.
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        hide_possible_values = true,
-        value_name = "FORM",
-        env = "PHOENIX_LOG_FORMAT",
-        default_value = "text"
-    )]
-    pub log_format: logs::Format,
+    /// The log.
+    #[command(flatten)]
+    pub log: logs::Options,
     /// Command to run.
     #[command(subcommand)]
     pub command: Command,

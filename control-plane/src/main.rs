@@ -10,11 +10,11 @@ use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    process::log_to_stderr(cli.log_format);
+    process::log_to_stderr(cli.log.log_format);
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            logs::failure(cli.log_format, "phoenix-control-plane", &process::told(&failure));
+            logs::failure(cli.log.log_format, "phoenix-control-plane", &process::told(&failure));
             ExitCode::FAILURE
         }
     }

@@ -8,7 +8,7 @@ mod json;
 use std::io::{self, IsTerminal as _};
 use std::panic;
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -21,6 +21,22 @@ pub enum Format {
     Text,
     /// A JSON object a line.
     Json,
+}
+
+/// Options of a process about its log.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Options {
+    /// Form of the log's lines on standard error: text or json
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        hide_possible_values = true,
+        value_name = "FORM",
+        env = "PHOENIX_LOG_FORMAT",
+        default_value = "text"
+    )]
+    pub log_format: Format,
 }
 
 /// Logs what passes the filter to standard error; in JSON panics as well.

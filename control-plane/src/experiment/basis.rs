@@ -67,9 +67,13 @@ pub fn is_missing(agent: &AgentEvidence, spec: &Spec, now: UnixMillis) -> bool {
     !agent.waits() && agent.last_seen.is_none_or(|seen| seen.plus(patience(spec)) < now)
 }
 
-/// Tells whether nothing was heard of an agent for longer than [`patience`], on the control channel either.
+/// Time without a word after which nobody takes an agent for connected. Agents send a heartbeat every 30 s.
+pub const SILENCE: Duration = Duration::from_secs(100);
+
+/// Tells whether nothing was heard of an agent for longer than [`patience`], on the control channel either, where a word every half
+/// minute is enough.
 pub fn is_silent(agent: &AgentEvidence, spec: &Spec, now: UnixMillis) -> bool {
-    agent.heard.plus(patience(spec)) < now
+    agent.heard.plus(patience(spec).max(SILENCE)) < now
 }
 
 /// Tells whether nothing was heard of an agent for so long that nobody waits for it.

@@ -70,8 +70,13 @@ impl Mistakes {
     /// Notes a mistake if there is one.
     pub fn unless(&mut self, is_right: bool, wrong: impl FnOnce() -> Invalid) {
         if !is_right {
-            self.0.push(wrong());
+            self.note(wrong());
         }
+    }
+
+    /// Notes a mistake.
+    pub fn note(&mut self, wrong: Invalid) {
+        self.0.push(wrong);
     }
 
     /// Tells whether nothing was wrong so far.

@@ -29,7 +29,7 @@ pub(crate) mod words;
 
 pub use absence::{Absence, turned};
 pub use allow::{Allow, Allowed};
-pub use basis::Basis;
+pub use basis::{Basis, SILENCE};
 pub use change_window::{ChangeWindow, Day};
 pub use criterion::{Answer, Criterion, Effect};
 pub use decide::{Verb, Verdict, decide, decide_start, rebased};

@@ -90,7 +90,7 @@ impl Spec {
             field("name", "it is empty or too long", "1 to 200 characters")
         });
         if let Some(pipeline) = self.pipeline.as_ref().filter(|pipeline| !is_pipeline(pipeline)) {
-            wrong.unless(false, || not_a_pipeline(pipeline));
+            wrong.note(not_a_pipeline(pipeline));
         }
         let candidate = wrong.keep(Fragment::new(&self.candidate).plan("candidate"));
         let baseline = self.baseline.as_ref().map(|text| Fragment::new(text).plan("baseline"));

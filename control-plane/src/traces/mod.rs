@@ -58,7 +58,7 @@ impl Traces {
         let counts = Counts::new(metrics);
         let Some(settings) = settings else { return Self(None) };
         let (spans, waiting) = mpsc::channel(queue::WAITING);
-        tracing::info!(to = settings.place, "traces of this process's own work are sent");
+        tracing::info!(to = settings.place, "traces of this process's own work go to a receiver");
         let provider = SdkTracerProvider::builder()
             .with_sampler(settings.sampler.clone())
             .with_resource(settings.resource.clone())

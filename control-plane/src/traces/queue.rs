@@ -104,6 +104,7 @@ pub(super) async fn send(
     loop {
         let batch = gather(&mut spans, &mut ending).await;
         if batch.is_empty() && *ending.borrow() {
+            told.last(&receiver.place, &counts);
             return;
         }
         let number = batch.len().try_into().unwrap_or(0);
@@ -182,5 +183,15 @@ impl Told {
             "{place} did not take spans of this process's own traces: {why}. Nothing else waits for them; given up so far: {lost}"
         );
         *self = Self { at: Some(Instant::now()), lost };
+    }
+
+    /// Tells at the end of what is lost and was not told, however short a time ago something was.
+    fn last(self, place: &str, counts: &Counts) {
+        let lost = counts.lost();
+        if lost > self.lost {
+            tracing::warn!(
+                "{place} did not take the last spans of this process's own traces; given up in all: {lost}"
+            );
+        }
     }
 }

@@ -220,6 +220,10 @@ async fn a_receiver_that_takes_nothing_delays_nobody_and_is_told_and_counted() -
             of_spans.iter().any(|line| line["message"].to_string().contains(says)),
             "{manner:?}: {told:?}"
         );
+        if manner.is_none() {
+            let last = of_spans.iter().any(|line| line["message"].to_string().contains("given up in all: "));
+            assert!(last, "what the end loses is told, though something was told a moment ago: {of_spans:?}");
+        }
         assert!(of_spans.len() <= 2, "one a minute, and one at the end: {of_spans:?}");
     }
     Ok(())

@@ -157,6 +157,13 @@ fn of_an_agent_that_is_connected_and_does_not_report_it_is_not_said_that_nothing
         one,
         "Evidence is incomplete: nothing is heard of host-2; no report comes, though they are connected, from host-3."
     );
+    // Horizons may be shorter than the time between two heartbeats.
+    let short = Spec { report_every: Duration::from_secs(2), window: Duration::from_secs(1), ..spec() };
+    let between =
+        AgentEvidence { last_seen: Some(UnixMillis(0)), heard: UnixMillis(NOW.0 - 29_000), ..agent(2, &[]) };
+    let verdict = decided(vec![agent(1, &[good(), good()]), between], &short, Step::Mirror);
+    let sentence = &verdict.reasons[0].sentence;
+    assert_eq!(sentence, "Evidence is incomplete: no report comes, though they are connected, from host-2.");
     let (none, _) = first([lately, lately]);
     assert!(none.starts_with("Evidence is incomplete: nothing is heard of host-2, host-3. After"), "{none}");
 }

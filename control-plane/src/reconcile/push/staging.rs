@@ -5,23 +5,19 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use proto::generation::Baseline;
 
 use super::{Goal, Told, Wanted};
 use crate::actions::generations::{Begun, Changes};
 use crate::clock::UnixMillis;
-use crate::experiment::ExperimentId;
 use crate::experiment::wave::{self, Assigned, Content, Next, Trial, WAITING};
+use crate::experiment::{ExperimentId, SILENCE};
 use crate::id::{AgentUid, TenantId};
 use crate::state::AppState;
 use crate::store::generations::{self, Offered, Status};
 use crate::store::trials::{self, AgentTrial};
 use crate::store::{Connection, StoreError};
-
-/// Time without a word after which an agent is not connected any more. Agents send a heartbeat every 30 s.
-const SILENCE: Duration = Duration::from_secs(100);
 
 /// Takes out of what agents are to run that which they have to wait for; what that changes in the store.
 ///
