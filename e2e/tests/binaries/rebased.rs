@@ -59,7 +59,9 @@ async fn a_candidate_never_undoes_what_its_owner_changes_in_the_baseline_meanwhi
     let text = person.ok(&["experiment", "explain", &id]).await?;
     assert!(text.contains("The baseline was changed in the midst") && text.contains(&change), "{text}");
 
-    // With the earlier one back the step begins again, and goes on.
+    // With the earlier one back the step begins again, and goes on. What was measured with the other one is in by then: a report
+    // that comes late would tell of that once more.
+    fleet.until(&id, "a horizon with the owner's", |s| is_changed(s) && horizons(s) >= 1).await;
     let put_back = Instant::now();
     fleet.agents[0].reload(&own)?;
     let again = fleet.until(&id, "begun again", |s| !is_changed(s)).await;
