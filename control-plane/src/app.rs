@@ -157,12 +157,12 @@ impl App {
         data_dir(&config.data_dir)?;
         let metrics = Arc::new(Metrics::default());
         let traces = begun(config, &metrics);
-        let rest = bind("rest", config.listen, tls(config, None)?, Limits::default(), &metrics).await?;
+        let rest = bind("rest", config.listen, tls(config, None)?, Limits::default(), &metrics)?;
         let rest = rest.with_origins(Origins(config.cors_origin.clone())).with_traces(traces.clone());
         // Each agent holds a connection for its reports; its session has a place of its own.
         let limits = Limits { connections: AGENTS, body: fleet::MAX_MESSAGE, ..Limits::default() };
         let fleet = tls(config, config.agent_ca.as_deref())?;
-        let fleet = bind("fleet", config.fleet_listen, fleet, limits, &metrics).await?;
+        let fleet = bind("fleet", config.fleet_listen, fleet, limits, &metrics)?;
         let fleet = fleet.with_traces(traces.clone());
         let address = config.database.or_in(&config.data_dir)?;
         let owner = config.owner.clone().transpose().map_err(BootError::Owner)?;
@@ -385,7 +385,7 @@ fn tls(config: &Serve, clients: Option<&Path>) -> Result<Option<Arc<ServerTls>>,
     Ok(Some(Arc::new(ServerTls::new(settings, PROTOCOLS).map_err(BootError::Tls)?)))
 }
 
-async fn bind(
+fn bind(
     purpose: &'static str,
     address: SocketAddr,
     tls: Option<Arc<ServerTls>>,
@@ -398,6 +398,6 @@ async fn bind(
     if let Some(tls) = &tls {
         metrics.certificates().of(purpose, Arc::clone(tls));
     }
-    let bound = Listener::bind(purpose, address, tls, limits, Arc::clone(metrics)).await;
+    let bound = Listener::bind(purpose, address, tls, limits, Arc::clone(metrics));
     bound.map_err(|source| BootError::Bind { purpose, address, source })
 }

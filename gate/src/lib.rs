@@ -8,6 +8,7 @@
 mod admission;
 mod files;
 mod life;
+mod listen;
 mod pace;
 mod peer;
 mod places;
@@ -18,6 +19,7 @@ mod unread;
 pub use admission::{CROWDED, Crowd, Load};
 pub use files::connections;
 pub use life::{InProgress, Life, Quiet, Silence};
+pub use listen::listen;
 pub use pace::{Pace, Progress};
 pub use peer::Peer;
 pub use places::{Gate, Place, Tally};

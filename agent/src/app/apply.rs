@@ -75,7 +75,7 @@ impl Controller {
         self.lift_if_asked();
         let settings = Arc::new(settings);
         let shared = &self.shared;
-        let sockets = self.listeners.prepare(&settings, shared).await?;
+        let sockets = self.listeners.prepare(&settings, shared)?;
         let shadow = settings.routes.shadow.map(|i| settings.exporters[i].id.as_str());
         let prepared = shared.destinations.prepare(&settings.exporters, |exporter| {
             self.destination(exporter, shadow == Some(exporter.id.as_str()))

@@ -42,7 +42,7 @@ impl Listeners {
     ///
     /// # Errors
     /// [`BootError::Bind`] and [`BootError::Receiver`].
-    pub async fn prepare(&self, settings: &Settings, shared: &Admin) -> Result<PreparedListeners, BootError> {
+    pub fn prepare(&self, settings: &Settings, shared: &Admin) -> Result<PreparedListeners, BootError> {
         let mut tls = Vec::with_capacity(settings.receivers.len());
         for wanted in &settings.receivers {
             let failed = |source| BootError::Receiver { id: wanted.id.clone(), source };
@@ -53,7 +53,7 @@ impl Listeners {
         for wanted in &settings.receivers {
             match there.iter().position(|open| open.serves(wanted)) {
                 Some(place) => drop(there.swap_remove(place)),
-                None => bound.push(bind(wanted, shared).await?),
+                None => bound.push(bind(wanted, shared)?),
             }
         }
         Ok(PreparedListeners { bound, tls })
@@ -103,7 +103,7 @@ impl OpenListener {
     }
 }
 
-async fn bind(settings: &ReceiverSettings, shared: &Admin) -> Result<(OpenListener, Listener), BootError> {
+fn bind(settings: &ReceiverSettings, shared: &Admin) -> Result<(OpenListener, Listener), BootError> {
     let (transport, purpose) = match settings.protocol {
         Protocol::Grpc => ("grpc", "otlp_grpc"),
         Protocol::Http => ("http", "otlp_http"),
@@ -117,7 +117,7 @@ async fn bind(settings: &ReceiverSettings, shared: &Admin) -> Result<(OpenListen
         metrics: shared.metrics.receiver(transport),
     });
     let failed = |source| BootError::Bind { purpose, address: settings.address.to_string(), source };
-    let listener = Listener::bind(&settings.address, settings.protocol, Arc::clone(&service)).await;
+    let listener = Listener::bind(&settings.address, settings.protocol, Arc::clone(&service));
     let listener = listener.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     let (stop, _) = watch::channel(false);

@@ -53,12 +53,8 @@ impl Listener {
     ///
     /// # Errors
     /// The system's, when the address cannot be bound.
-    pub async fn bind(
-        address: &ListenAddress,
-        protocol: Protocol,
-        service: Arc<Service>,
-    ) -> io::Result<Self> {
-        let socket = Socket::bind(address).await?;
+    pub fn bind(address: &ListenAddress, protocol: Protocol, service: Arc<Service>) -> io::Result<Self> {
+        let socket = Socket::bind(address)?;
         let connections = Gate::new(gate::connections(MAX_CONNECTIONS));
         Ok(Self { socket, protocol, service, connections })
     }

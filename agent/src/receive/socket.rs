@@ -57,9 +57,9 @@ impl Socket {
     ///
     /// # Errors
     /// The system's.
-    pub async fn bind(address: &ListenAddress) -> io::Result<Self> {
+    pub fn bind(address: &ListenAddress) -> io::Result<Self> {
         match address {
-            ListenAddress::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(address).await?)),
+            ListenAddress::Tcp(address) => gate::listen(*address).map(Self::Tcp),
             ListenAddress::Unix(path) => {
                 if is_left_behind(path) {
                     std::fs::remove_file(path)?;

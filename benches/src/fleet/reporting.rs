@@ -112,7 +112,8 @@ async fn open(fleet: std::net::SocketAddr, at: usize, credential: &str) -> Resul
         request.metadata_mut().insert("authorization", format!("Bearer {credential}").parse()?);
         match ReportServiceClient::new(channel).report(request).await {
             Ok(acks) => return Ok(Stream { reports, acks: acks.into_inner() }),
-            Err(refusal) if refusal.code() == Code::Unavailable => {
+            // Also where the connection broke.
+            Err(refusal) if matches!(refusal.code(), Code::Unavailable | Code::Unknown) => {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             Err(refusal) => return Err(refusal.into()),

@@ -90,7 +90,7 @@ async fn converse(
             let came = agent.instance_uid;
             (Talk::new(agent, came, Transport::Socket, url), None, stay)
         }
-        Comer::Visitor(visitor) => match introduced(&state, &visitor, url, &mut socket).await {
+        Comer::Visitor(visitor) => match Box::pin(introduced(&state, &visitor, url, &mut socket)).await {
             Ok((talk, first)) => (talk, Some(Ok(first)), visitor.stay),
             Err(end) => return close(&mut socket, end).await,
         },
@@ -99,12 +99,12 @@ async fn converse(
     let (tenant, uid) = (talk.agent.tenant_id, talk.agent.uid);
     let session = state.hub.connected(tenant, uid);
     tracing::info!(agent = %uid, "an agent is connected");
-    let end = match greeted(&state, &mut talk, first, &mut socket).await {
+    let end = match Box::pin(greeted(&state, &mut talk, first, &mut socket)).await {
         Ok(left) => hear_out(&state, &mut talk, &stay, (&mut socket, left), &session).await,
         Err(end) => end,
     };
     if state.hub.disconnected(tenant, uid, &session)
-        && let Err(error) = agents::disconnected(&state, &talk.agent).await
+        && let Err(error) = Box::pin(agents::disconnected(&state, &talk.agent)).await
     {
         tracing::warn!(%error, "cannot note that an agent has left");
     }
@@ -169,7 +169,7 @@ async fn greeted(
     Ok(leaves)
 }
 
-/// Until it ends.
+/// Until it ends. What takes in a message is on the heap for as long as that takes, so that a connection at rest holds none of it.
 async fn hear_out(
     state: &AppState,
     talk: &mut Talk,
@@ -194,18 +194,18 @@ async fn hear_out(
                 match frame_of(message) {
                     Ok(Some(read)) => {
                         leaves |= is_goodbye(&read);
-                        talk.hear(state, read).await
+                        Box::pin(talk.hear(state, read)).await
                     }
                     Ok(None) => continue,
                     Err(end) => return end,
                 }
             }
-            () = session.offer.notified() => match talk.conversation.unasked(state, &talk.agent, session.take_offer()).await {
+            () = session.offer.notified() => match Box::pin(talk.conversation.unasked(state, &talk.agent, session.take_offer())).await {
                 Ok(Some(offer)) => offer,
                 Ok(None) => continue,
                 Err(error) => failed(talk.agent.instance_uid, &error),
             },
-            () = session.preview.notified() => match talk.conversation.preview(state, &talk.agent).await {
+            () = session.preview.notified() => match Box::pin(talk.conversation.preview(state, &talk.agent)).await {
                 Ok(Some(question)) => question,
                 Ok(None) => continue,
                 Err(error) => failed(talk.agent.instance_uid, &error),
@@ -217,7 +217,7 @@ async fn hear_out(
                 continue;
             }
             changed = departures.changed(), if matches!(stay, Stay::Token(_)) => {
-                if changed.is_ok() && let Some(why) = stay.is_over(state).await {
+                if changed.is_ok() && let Some(why) = Box::pin(stay.is_over(state)).await {
                     return ours(close_code::POLICY, why);
                 }
                 continue;
@@ -242,7 +242,7 @@ async fn hear_out(
         }
         if looked.elapsed() >= PERIOD {
             looked = Instant::now();
-            if let Some(why) = stay.is_over(state).await {
+            if let Some(why) = Box::pin(stay.is_over(state)).await {
                 return ours(close_code::POLICY, why);
             }
         }

@@ -84,7 +84,7 @@ impl Listener {
     ///
     /// # Errors
     /// The system's.
-    pub async fn bind(
+    pub fn bind(
         name: &'static str,
         address: SocketAddr,
         tls: Option<Arc<ServerTls>>,
@@ -92,7 +92,7 @@ impl Listener {
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
         let (traces, origins) = (Traces::default(), Arc::default());
-        Ok(Self { name, tcp: TcpListener::bind(address).await?, tls, limits, metrics, traces, origins })
+        Ok(Self { name, tcp: gate::listen(address)?, tls, limits, metrics, traces, origins })
     }
 
     /// The same, with leave for pages of these origins to read its answers.

@@ -234,9 +234,9 @@ pub async fn steps(
     for part in parts(all) {
         let sql = format!(
             "SELECT told.agent_uid, told.generation, told.experiment_id, told.step FROM (VALUES {}) AS asked
-             JOIN agent_generations AS told ON told.tenant_id = $1 AND told.agent_uid = asked.column1
-                 AND told.generation = asked.column2
-             WHERE told.experiment_id IS NOT NULL AND told.step IS NOT NULL",
+             CROSS JOIN agent_generations AS told
+             WHERE told.tenant_id = $1 AND told.agent_uid = asked.column1 AND told.generation = asked.column2
+                 AND told.experiment_id IS NOT NULL AND told.step IS NOT NULL",
             values(part.len(), 2, 2)
         );
         let mut asking = query(AssertSqlSafe(sql)).bind(tenant);

@@ -2,11 +2,16 @@
 //!
 //! Their texts differ by the number of rows alone. So rows are taken in parts whose lengths are powers of two: there are few
 //! texts, which each connection prepares once, and no more values than an engine takes.
+//!
+//! A list of rows is joined so that an engine without statistics cannot but go through the list and look each row up: the tenant is
+//! in each row, or the table is `CROSS JOIN`ed, which SQLite reads in that order. Where the tenant is a parameter of its own it has
+//! gone through all that a tenant has, and through the list for each.
 
 use std::fmt::Write as _;
 
-/// Rows of the longest part.
-const LONGEST: usize = 256;
+/// Rows of the longest part. SQLite's library looks for the name of each parameter among all before it, so that what binding costs
+/// grows with the square of a part.
+const LONGEST: usize = 64;
 
 /// Parts of rows, the longest first.
 pub(super) fn parts<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {

@@ -305,9 +305,9 @@ pub async fn insert(tx: &mut Tx, tenant: TenantId, all: &[(Key<'_>, Content<'_>)
 /// Lets horizons wait to be merged that no verdict looks at again. The last of each process stays, because its total has all that
 /// the process measured. Only rows that do not wait are looked at: what this costs does not grow with the horizons before.
 async fn let_wait(tx: &mut Tx, tenant: TenantId, all: &[(Key<'_>, Content<'_>)]) -> Result<(), StoreError> {
-    let mut letting = query(AssertSqlSafe(let_wait_text(all.len()))).bind(tenant).bind(KEPT - 1);
+    let mut letting = query(AssertSqlSafe(let_wait_text(all.len()))).bind(KEPT - 1);
     for (key, content) in all {
-        letting = letting.bind(key.experiment_id).bind(key.agent).bind(content.step);
+        letting = letting.bind(tenant).bind(key.experiment_id).bind(key.agent).bind(content.step);
     }
     letting.execute(tx).await?;
     Ok(())
@@ -316,18 +316,19 @@ async fn let_wait(tx: &mut Tx, tenant: TenantId, all: &[(Key<'_>, Content<'_>)])
 fn let_wait_text(rows: usize) -> String {
     format!(
         "UPDATE experiment_windows SET to_merge = 1 FROM (VALUES {}) AS told
-         WHERE experiment_windows.tenant_id = $1 AND experiment_windows.experiment_id = told.column1
-             AND experiment_windows.agent_uid = told.column2 AND experiment_windows.step = told.column3
+         WHERE experiment_windows.tenant_id = told.column1 AND experiment_windows.experiment_id = told.column2
+             AND experiment_windows.agent_uid = told.column3 AND experiment_windows.step = told.column4
              AND length(experiment_windows.body) > 0 AND experiment_windows.to_merge = 0
              AND experiment_windows.window_start < (SELECT latest.window_start FROM experiment_windows AS latest
-                 WHERE latest.tenant_id = $1 AND latest.experiment_id = told.column1 AND latest.agent_uid = told.column2
-                     AND latest.step = told.column3 AND length(latest.body) > 0 AND latest.to_merge = 0
-                 ORDER BY latest.window_start DESC LIMIT 1 OFFSET $2)
+                 WHERE latest.tenant_id = told.column1 AND latest.experiment_id = told.column2
+                     AND latest.agent_uid = told.column3 AND latest.step = told.column4
+                     AND length(latest.body) > 0 AND latest.to_merge = 0
+                 ORDER BY latest.window_start DESC LIMIT 1 OFFSET $1)
              AND experiment_windows.window_start < (SELECT MAX(last.window_start) FROM experiment_windows AS last
-                 WHERE last.tenant_id = $1 AND last.experiment_id = told.column1 AND last.agent_uid = told.column2
-                     AND last.boot_id = experiment_windows.boot_id AND last.plans = experiment_windows.plans
-                     AND length(last.body) > 0 AND last.to_merge = 0)",
-        values(rows, 3, 3)
+                 WHERE last.tenant_id = told.column1 AND last.experiment_id = told.column2
+                     AND last.agent_uid = told.column3 AND last.boot_id = experiment_windows.boot_id
+                     AND last.plans = experiment_windows.plans AND length(last.body) > 0 AND last.to_merge = 0)",
+        values(rows, 4, 2)
     )
 }
 

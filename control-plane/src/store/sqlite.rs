@@ -76,6 +76,9 @@ impl Pools {
     }
 }
 
+/// Rows of an answer that wait to be read. The engine has a thread of its own, and with few of them each is woken for each other's few.
+const ROWS: usize = 1_024;
+
 fn options(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)
@@ -85,6 +88,7 @@ fn options(file: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(PATIENCE)
+        .row_buffer_size(ROWS)
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {

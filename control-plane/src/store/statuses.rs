@@ -327,11 +327,11 @@ pub async fn became(
     let mut changed = Vec::new();
     for part in parts(all) {
         let sql = format!(
-            "UPDATE agent_generations SET status = said.column3, error = said.column4,
-                 applied_at = CASE WHEN said.column3 = 'applied' THEN COALESCE(applied_at, $2) ELSE applied_at END
+            "UPDATE agent_generations SET status = said.column4, error = said.column5,
+                 applied_at = CASE WHEN said.column4 = 'applied' THEN COALESCE(applied_at, $1) ELSE applied_at END
              FROM (VALUES {}) AS said
-             WHERE tenant_id = $1 AND agent_uid = said.column1 AND config_hash = said.column2
-                 AND (status <> said.column3 OR COALESCE(error, '') <> COALESCE(said.column4, ''))
+             WHERE tenant_id = said.column1 AND agent_uid = said.column2 AND config_hash = said.column3
+                 AND (status <> said.column4 OR COALESCE(error, '') <> COALESCE(said.column5, ''))
              RETURNING agent_uid, CASE WHEN step IS NULL AND status = 'failed' THEN experiment_id END AS not_promoted,
                  CASE WHEN step IS NULL AND status = 'applied' AND EXISTS (
                      SELECT 1 FROM agent_generations AS before
@@ -339,11 +339,11 @@ pub async fn became(
                          AND before.experiment_id = agent_generations.experiment_id AND before.step IS NULL
                          AND before.status = 'failed' AND before.generation < agent_generations.generation)
                  THEN experiment_id END AS taken",
-            values(part.len(), 4, 3)
+            values(part.len(), 5, 2)
         );
-        let mut recording = query(AssertSqlSafe(sql)).bind(tenant).bind(now);
+        let mut recording = query(AssertSqlSafe(sql)).bind(now);
         for Became { agent, hash, status, error } in part {
-            recording = recording.bind(*agent).bind(hash).bind(status.name()).bind(error);
+            recording = recording.bind(tenant).bind(*agent).bind(hash).bind(status.name()).bind(error);
         }
         for row in recording.fetch_all(tx).await? {
             let (not_promoted, taken) = (row.try_get("not_promoted")?, row.try_get("taken")?);

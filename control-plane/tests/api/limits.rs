@@ -27,7 +27,7 @@ impl Small {
     async fn start(limits: Limits) -> Self {
         let metrics = Arc::new(Metrics::default());
         let any = "127.0.0.1:0".parse().unwrap();
-        let listener = Listener::bind("small", any, None, limits, Arc::clone(&metrics)).await.unwrap();
+        let listener = Listener::bind("small", any, None, limits, Arc::clone(&metrics)).unwrap();
         let at = listener.local_addr().unwrap();
         let echo = post(async |body: String| body).layer(from_fn(whole));
         let health = get(async || "ok").layer(from_fn(whole));
