@@ -12,7 +12,7 @@ pub mod quarantine;
 mod report;
 pub mod unknown;
 
-pub use report::{Findings, Invalid, MAX_BODY, read_names};
+pub use report::{Findings, Invalid, MAX_BODY, read_names, slice_keys};
 
 /// Header in which an agent says its name before its first message (OpAMP, "Plain HTTP Transport").
 pub const INSTANCE_UID: &str = "opamp-instance-uid";

@@ -27,7 +27,7 @@ use slices::{read_slices, slices};
 use values::{changed, read_changed};
 use variant::{read_variant, variant};
 
-pub use slices::read_names;
+pub use slices::{read_names, slice_keys};
 
 /// The most bytes of a body that are looked at; what an agent sends is far below.
 pub const MAX_BODY: usize = 256 << 10;

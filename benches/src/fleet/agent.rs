@@ -1,6 +1,6 @@
 //! Agents of the bench, and what they have heard.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,7 +45,8 @@ pub struct Orders {
 pub struct Heard {
     pub greeted: AtomicUsize,
     pub offered: AtomicUsize,
-    pub ended: AtomicUsize,
+    /// Connections that ended otherwise than by an order, by the reason.
+    ended: Mutex<BTreeMap<String, usize>>,
     /// Time of the first and of the last offer since this was last emptied.
     between: Mutex<Option<[Instant; 2]>>,
     /// Number and experiment of the generation that each runs.
@@ -67,6 +68,14 @@ impl Heard {
     /// Time from the first offer of a phase to the last one.
     pub fn first_to_last(&self) -> Duration {
         lock(&self.between).map_or(Duration::ZERO, |[first, last]| last - first)
+    }
+
+    /// Number of connections that ended otherwise than by an order, with the reasons.
+    pub fn ended(&self) -> String {
+        let ended = lock(&self.ended);
+        let reasons: Vec<String> =
+            ended.iter().map(|(reason, number)| format!("{reason}: {number}")).collect();
+        format!("{} {}", ended.values().sum::<usize>(), reasons.join(", "))
     }
 
     fn offer(&self) {
@@ -130,8 +139,9 @@ impl Agent {
         loop {
             let drops = orders.borrow_and_update().drops;
             let pause = tokio::select! {
-                _ = self.session() => {
-                    self.heard.ended.fetch_add(1, Ordering::Relaxed);
+                ended = self.session() => {
+                    let reason = ended.map_or_else(|error| format!("{error:#}"), |()| "closed".to_owned());
+                    *lock(&self.heard.ended).entry(reason).or_default() += 1;
                     100 + 3 * part
                 }
                 orders = orders.wait_for(|orders| orders.stop || orders.drops > drops) => {

@@ -7,7 +7,6 @@ mod reporting;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -126,7 +125,7 @@ async fn phases(args: &Args) -> Result<()> {
     heard.all("back", |heard| &heard.greeted, args.agents).await?;
     row("all back after all connections dropped", &stretch.seconds()?, "0.9 s");
 
-    let ended = heard.ended.load(Ordering::Relaxed);
+    let ended = heard.ended();
     heard.anew();
     let at = (server.rest, server.fleet);
     drop(server);
@@ -134,7 +133,7 @@ async fn phases(args: &Args) -> Result<()> {
     let stretch = Stretch::begin(&server)?;
     heard.all("back", |heard| &heard.greeted, args.agents).await?;
     row("all back after a kill", &stretch.seconds()?, "");
-    row("connections that ended otherwise", &ended.to_string(), "0");
+    row("connections that ended otherwise", &ended, "0");
     order.send_modify(|orders| orders.stop = true);
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! Slices of agents: compared with those of all others as they come in, in whatever order.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use observe::{Meeting, Slice, SliceName, Slices};
 use prost::Message as _;
-use proto::v1;
+use proto::{slice_keys, v1};
 
 use super::enroll::AgentIdentity;
 use crate::clock::UnixMillis;
@@ -30,7 +30,7 @@ pub struct Told<'a> {
     pub clock_offset: i64,
 }
 
-/// Slices of all agents of one turn.
+/// Slices of agents of one turn.
 #[derive(Debug, Default)]
 struct Turn {
     slices: BTreeMap<AgentUid, Slice>,
@@ -68,10 +68,8 @@ pub async fn file(
         if slices::is_past(tx, of, number).await? {
             continue;
         }
-        let (mut known, mut found) = (Turn::default(), Found::default());
-        for (uid, body) in slices::of_turn(tx, of, number).await? {
-            known.put(uid, read(&body)?);
-        }
+        let (mut known, mut found) =
+            (Turn::meeting(slices::of_turn(tx, of, number).await?, &all)?, Found::default());
         for (told, slice) in &all {
             let mut slice = slice.by_a_clock_ahead(told.clock_offset / 1_000_000_000);
             if let Some(before) = known.slices.get(&told.agent) {
@@ -111,6 +109,28 @@ fn read(body: &[u8]) -> Result<Slice, StoreError> {
 }
 
 impl Turn {
+    /// Those of what is kept that slices which come in may meet, and what their own agents told before. Of the others the keys alone
+    /// are read: mostly no two agents write one identity, and there are as many slices as agents.
+    fn meeting(kept: Vec<(AgentUid, Vec<u8>)>, come: &[(&Told<'_>, &Slice)]) -> Result<Self, StoreError> {
+        let theirs: BTreeSet<AgentUid> = come.iter().map(|(told, _)| told.agent).collect();
+        let mut keys: HashSet<u64> =
+            come.iter().flat_map(|(_, slice)| slice.entries.keys().map(|(key, _)| *key)).collect();
+        let (own, others): (Vec<_>, Vec<_>) = kept.into_iter().partition(|(uid, _)| theirs.contains(uid));
+        let mut known = Self::default();
+        for (uid, body) in own {
+            let slice = read(&body)?;
+            keys.extend(slice.entries.keys().map(|(key, _)| *key));
+            known.put(uid, slice);
+        }
+        for (uid, body) in others {
+            let of = slice_keys(&body).map_err(|error| StoreError::row("experiment_slices", error))?;
+            if of.iter().any(|key| keys.contains(key)) {
+                known.put(uid, read(&body)?);
+            }
+        }
+        Ok(known)
+    }
+
     /// Takes in what an agent tells, in the place of what it told before.
     fn put(&mut self, agent: AgentUid, slice: Slice) {
         let keys: BTreeSet<u64> = slice.entries.keys().map(|(key, _)| *key).collect();
@@ -184,4 +204,42 @@ pub async fn name(
     tx.commit().await?;
     state.hub.wake_analyze();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use observe::SliceEntry;
+
+    use super::*;
+
+    const TURN: u64 = 29_453_760;
+
+    fn uid(at: u8) -> AgentUid {
+        format!("0193a0c0-0000-7000-8000-0000000000{at:02x}").parse().unwrap()
+    }
+
+    fn slice(keys: &[u64]) -> Slice {
+        let mut slice = Slice::of(1);
+        for key in keys {
+            slice.insert(SliceEntry { key: *key, writer: 1, baseline: 1, began: TURN * 60, last: TURN * 60 });
+        }
+        slice
+    }
+
+    #[test]
+    fn of_all_that_agents_told_those_are_read_that_may_meet_and_their_own() {
+        let kept = [(1, &[10, 11][..]), (2, &[11]), (3, &[20]), (4, &[30]), (5, &[12])];
+        let kept = kept.map(|(at, keys)| (uid(at), v1::Slice::from((TURN, &slice(keys))).encode_to_vec()));
+        let come = slice(&[20]);
+        let told = Told { agent: uid(1), slices: &Slices::default(), clock_offset: 0 };
+        let known = Turn::meeting(kept.into(), &[(&told, &come)]).unwrap();
+        let read: Vec<AgentUid> = known.slices.keys().copied().collect();
+        assert_eq!(
+            read,
+            [uid(1), uid(2), uid(3)],
+            "its own, one that met that, and one that meets what comes"
+        );
+        let kept = vec![(uid(9), vec![0xff])];
+        assert!(Turn::meeting(kept, &[(&told, &come)]).is_err(), "what is no slice is not passed over");
+    }
 }

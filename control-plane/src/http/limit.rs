@@ -31,7 +31,7 @@ pub struct Limits {
     pub requests: usize,
     /// Requests that are whole and at work.
     pub work: usize,
-    /// Requests for a session of an agent, whose answer has not begun.
+    /// Requests for a session of an agent, whose answer has not begun. Each is a look into an index; a whole fleet comes back at once.
     pub sessions: usize,
     /// Streams of agents' reports.
     pub streams: usize,
@@ -54,7 +54,7 @@ impl Default for Limits {
             bodies: 64 << 20,
             requests: 2048,
             work: 256,
-            sessions: 256,
+            sessions: 2048,
             streams: 24_000,
             probes: 64,
             connections: 4096,

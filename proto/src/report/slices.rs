@@ -80,6 +80,22 @@ impl TryFrom<v1::Slice> for Slice {
     }
 }
 
+/// Keys of an encoded slice, without the rest of it: a fraction of what reading it takes.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Keys {
+    #[prost(fixed64, repeated, tag = "3")]
+    keys: Vec<u64>,
+}
+
+/// Keys of an encoded `phoenix.v1.Slice`, in its order.
+///
+/// # Errors
+/// It is none.
+pub fn slice_keys(body: &[u8]) -> Result<Vec<u64>, prost::DecodeError> {
+    use prost::Message as _;
+    Ok(Keys::decode(body)?.keys)
+}
+
 impl From<SliceName> for v1::SliceName {
     fn from(from: SliceName) -> Self {
         let SliceName { key, metric, series, writer } = from;

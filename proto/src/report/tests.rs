@@ -11,7 +11,7 @@ use observe::{
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
-use super::{Findings, Invalid};
+use super::{Findings, Invalid, slice_keys};
 use crate::v1;
 
 fn name(kind: &str, at: u64) -> String {
@@ -251,6 +251,15 @@ fn two_turns() -> Slices {
         slices.0.insert(turn, slice);
     }
     slices
+}
+
+#[test]
+fn keys_of_a_slice_are_read_without_the_rest_of_it() {
+    for slice in super::slices::slices(&two_turns()) {
+        let body = slice.encode_to_vec();
+        assert_eq!(slice_keys(&body), Ok(slice.keys));
+        slice_keys(&body[..body.len() - 1]).expect_err("it is cut off");
+    }
 }
 
 #[test]
