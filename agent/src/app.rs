@@ -32,10 +32,11 @@ use crate::config_reader::SharedReader;
 use crate::deliver::{Destinations, ExporterError};
 use crate::delivery_ledger::{DeliveryLedger, DeliveryLedgerError};
 use crate::engine::{self, EngineParts, Engines, Reporter};
-use crate::fleet::{Fleet, Request};
+use crate::fleet::{Fleet, Identity, Request};
 use crate::ledger::{Ledger, LedgerError, Run};
 use crate::memory;
 use crate::outbox::Outbox;
+use crate::own_metrics::{self, Attribute, OwnMetrics};
 use crate::receive::{ListenAddress, Protocol};
 use crate::telemetry::{Condition, Health, Metrics, Phase};
 use apply::Controller;
@@ -77,6 +78,14 @@ pub enum BootError {
     /// Another agent has the delivery ledger.
     #[error(transparent)]
     DeliveryLedger(#[from] DeliveryLedgerError),
+    /// The way to a receiver of the agent's own metrics cannot be set up.
+    #[error("service.telemetry.metrics: the reader that sends to {to}: {source}")]
+    OwnMetrics {
+        /// Receiver.
+        to: String,
+        /// Reason.
+        source: ExporterError,
+    },
     /// The generation cannot be committed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -116,6 +125,7 @@ pub struct App {
     control: Controller,
     shared: Arc<Admin>,
     fleet: Option<Fleet>,
+    own_metrics: (OwnMetrics, Vec<(String, Attribute)>),
     requests: mpsc::Receiver<Request>,
 }
 
@@ -166,13 +176,18 @@ impl App {
         let (sender, requests) = mpsc::channel(1);
         let fleet = settings.control_plane.clone().zip(settings.data_dir.clone());
         let labels = settings.labels.iter().cloned().collect();
+        let own = settings.own_metrics.clone();
+        let own_metrics =
+            OwnMetrics::new(&own).map_err(|(to, source)| BootError::OwnMetrics { to, source })?;
         control.apply(settings).await?;
         // What no queue on disk has told of by now is lost.
         shared.delivery_ledger.write_off();
         report(&shared.delivery_ledger);
+        let identity = control.identity(boot_id, labels);
+        let resource = own_metrics::resource(about(&identity), &own.resource);
         let fleet = fleet.map(|(control_plane, data_dir)| Fleet {
             control_plane,
-            identity: control.identity(boot_id, labels),
+            identity,
             data_dir,
             outbox,
             health: Arc::clone(&shared.health),
@@ -182,7 +197,7 @@ impl App {
             turned_away: shared.metrics.turned_away(),
         });
         shared.health.update(|condition| condition.phase = Phase::Running);
-        Ok(Self { admins, control, shared, fleet, requests })
+        Ok(Self { admins, control, shared, fleet, own_metrics: (own_metrics, resource), requests })
     }
 
     /// Bound addresses of all listeners.
@@ -209,6 +224,13 @@ impl App {
         self
     }
 
+    /// Has configs that are put in force from now on change this filter of the log.
+    #[must_use]
+    pub fn logging(mut self, filter: logs::Filter) -> Self {
+        self.control.log = Some(filter);
+        self
+    }
+
     /// State that its own endpoints show.
     pub fn shared(&self) -> Arc<Admin> {
         Arc::clone(&self.shared)
@@ -225,6 +247,8 @@ impl App {
         if let Some(fleet) = self.fleet.take() {
             background.spawn(fleet.run());
         }
+        let (own_metrics, resource) = self.own_metrics;
+        let own_metrics = own_metrics.start(resource, &self.shared);
         loop {
             let event = tokio::select! {
                 event = next() => event,
@@ -243,7 +267,19 @@ impl App {
             }
         }
         drain(&mut self.control, &self.shared).await;
+        own_metrics.end().await;
     }
+}
+
+/// Attributes of the resource of the agent's own metrics that no config has to name.
+fn about(identity: &Identity) -> impl Iterator<Item = (String, String)> {
+    let own = [
+        ("service.name", "phoenix-agent"),
+        ("service.version", env!("CARGO_PKG_VERSION")),
+        ("service.instance.id", &identity.uid),
+    ];
+    let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    own.into_iter().chain(identity.attributes.clone())
 }
 
 async fn drain(control: &mut Controller, shared: &Admin) {

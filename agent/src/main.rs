@@ -17,6 +17,7 @@ mod memory;
 mod meter;
 mod net;
 mod outbox;
+mod own_metrics;
 mod process;
 mod receive;
 mod request;
@@ -69,11 +70,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    process::log_to_stderr(args.log.log_format);
     let done = match (args.command, args.run) {
         (Some(Command::Validate(config)), _) => process::validate(config.into()),
         (Some(Command::Components), _) => process::components(),
-        (None, Some(config)) => process::run(config.into(), !args.no_watch),
+        (None, Some(config)) => process::run(config.into(), !args.no_watch, args.log.log_format),
         (None, None) => {
             let missing = clap::error::ErrorKind::MissingRequiredArgument;
             Args::command().error(missing, "say --config FILE, or a command").exit()

@@ -10,13 +10,13 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
-use tracing_subscriber::EnvFilter;
 
 use crate::app::{App, BootError, BoundAddresses, Event};
 use crate::config::{self, CertificateProblems, ConfigSources, Settings};
 use crate::config_reader::{ConfigReader, ReadError, SharedReader};
 use crate::delivery_ledger::DeliveryLedger;
 use crate::ledger::last_words;
+use crate::telemetry::log_filter;
 
 /// Worker threads: two are enough for a node's telemetry, and idle ones cost memory.
 const WORKERS: usize = 2;
@@ -53,32 +53,23 @@ impl Failure {
     }
 }
 
-/// What no log shows, whatever `RUST_LOG` says: tungstenite traces its request with the credential in it.
-const NEVER: &str = "tungstenite::handshake::client=info";
-
-/// Logs to stderr in this form, from `info` unless `RUST_LOG` says otherwise.
-pub fn log_to_stderr(format: logs::Format) {
-    let mut filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    if let Ok(never) = NEVER.parse() {
-        filter = filter.add_directive(never);
-    }
-    logs::to_stderr(format, filter);
-}
-
-/// Runs the agent on a config until a signal ends it. Where it is `watching`, files that change are read without a signal.
+/// Runs the agent on a config until a signal ends it, with a log in this form if one is said. Where it is `watching`, files that
+/// change are read without a signal.
 ///
 /// # Errors
 /// [`Failure`], all of them before it serves.
-pub fn run(config: ConfigSources, watching: bool) -> Result<(), Failure> {
+pub fn run(config: ConfigSources, watching: bool, form: Option<logs::Format>) -> Result<(), Failure> {
     let mut reader = ConfigReader::new(config);
     let settings = reader.read()?;
+    let form = form.or(settings.log.format).unwrap_or_default();
+    let filter = logs::to_stderr(form, log_filter(settings.log.level));
     let runtime = Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_stack_size(STACK)
         .thread_name("phoenix")
         .enable_all()
         .build()?;
-    let ledger = runtime.block_on(serve(reader, settings, watching))?;
+    let ledger = runtime.block_on(serve(reader, settings, watching, filter))?;
     end(runtime, &ledger);
     Ok(())
 }
@@ -117,6 +108,7 @@ async fn serve(
     reader: ConfigReader,
     settings: Settings,
     watching: bool,
+    filter: logs::Filter,
 ) -> Result<Arc<DeliveryLedger>, Failure> {
     let reader = Arc::new(Mutex::new(reader));
     let mut events = Events {
@@ -129,7 +121,7 @@ async fn serve(
     if let Some(dir) = &settings.data_dir {
         last_words::keep(dir);
     }
-    let mut app = App::build(settings).await?;
+    let mut app = App::build(settings).await?.logging(filter);
     if watching {
         app = app.watching(reader);
     }

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    process::log_to_stderr(cli.log.log_format);
+    process::log_to_stderr(cli.log.log_format.unwrap_or_default());
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -215,6 +215,7 @@ const AGENT: &[&str] = &[
     "fleet",
     "receive",
     "admin",
+    "own_metrics",
     "config",
     "config_reader",
     "app",

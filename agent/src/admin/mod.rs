@@ -220,6 +220,11 @@ impl Admin {
         }
     }
 
+    /// The text of `/metrics`, with names as the Collector's documentation lists them.
+    pub fn own_metrics(&self) -> String {
+        self.metrics.render_plain(&self.gauge_values())
+    }
+
     fn gauge_values(&self) -> GaugeValues {
         let totals = self.delivery_ledger.totals();
         let condition = self.health.condition();

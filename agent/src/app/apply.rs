@@ -25,7 +25,7 @@ use crate::engine::{self, EngineSet, NextGeneration, Routes};
 use crate::fleet::ActiveGeneration;
 use crate::generation::Intent;
 use crate::ledger::{Content, Ledger};
-use crate::telemetry::PipelineSummary;
+use crate::telemetry::{PipelineSummary, log_filter};
 
 /// Parts of the agent to which settings are applied.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub struct Controller {
     pub(super) settings: Option<Arc<Settings>>,
     /// Reader that looks at the files; nothing where they are read on a signal alone.
     pub(super) reader: Option<SharedReader>,
+    /// Filter of the log; nothing where somebody else has the log.
+    pub(super) log: Option<logs::Filter>,
     /// Pipeline in charge.
     pub(super) baseline: Option<Plan>,
     /// Place of the one preview that may run.
@@ -59,6 +61,7 @@ impl Controller {
             trial: None,
             settings: None,
             reader: None,
+            log: None,
             baseline: None,
             previews: Arc::new(Semaphore::new(1)),
             routes: Routes::default(),
@@ -135,6 +138,9 @@ impl Controller {
         self.listeners.adopt(sockets, &settings);
         let engines = Arc::clone(&shared.engines);
         unless_panicked(tokio::task::spawn_blocking(move || engines.retire(engine::now())).await);
+        if let Some(log) = &self.log {
+            log.set(log_filter(settings.log.level));
+        }
         self.report(&settings);
         self.settings = Some(settings);
         Ok(())
@@ -241,7 +247,12 @@ impl Controller {
             let changed = [
                 ("phoenix.data_dir", now.data_dir != settings.data_dir),
                 ("phoenix.admin", now.admin != settings.admin),
-                ("service.telemetry.metrics.readers", now.names != settings.names),
+                (
+                    "service.telemetry.metrics.readers",
+                    now.names != settings.names || now.own_metrics.readers != settings.own_metrics.readers,
+                ),
+                ("service.telemetry.resource", now.own_metrics.resource != settings.own_metrics.resource),
+                ("service.telemetry.logs.encoding", now.log.format != settings.log.format),
                 ("health_check.endpoint", now.health != settings.health),
             ];
             restart.extend(changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name));

@@ -17,6 +17,7 @@ mod oauth2;
 mod otlp_http;
 mod overload;
 mod own_metrics;
+mod own_metrics_sent;
 mod panics;
 mod proxies;
 mod pushed;

@@ -178,19 +178,25 @@ fn endpoint_of(node: &Node, tls: Tls) -> Result<Endpoint, Problem> {
     Ok(Endpoint { host, port, tls: secure.then_some(tls.settings), proxy: None })
 }
 
+/// Adds a header, whose value no log shows. False if it is no legal one.
+pub fn header(name: &str, value: &str, all: &mut HeaderMap) -> bool {
+    match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+        (Ok(name), Ok(mut value)) => {
+            value.set_sensitive(true);
+            all.insert(name, value);
+            true
+        }
+        _ => false,
+    }
+}
+
 /// Headers as a map, or as the list of names and values that newer Collectors also take.
 pub fn headers(node: &Node, problems: &mut Vec<Problem>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut add = |at: Location, name: &str, value: &Node, problems: &mut Vec<Problem>| {
-        let Some(text) = keep(value.text(), problems) else { return };
-        let name = HeaderName::from_bytes(name.as_bytes()).ok();
-        match (name, HeaderValue::from_str(text)) {
-            (Some(name), Ok(mut value)) => {
-                value.set_sensitive(true);
-                headers.insert(name, value);
-            }
+        if keep(value.text(), problems).is_some_and(|text| !header(name, text, &mut headers)) {
             // The value may be a secret: it is not repeated.
-            _ => problems.push(Problem::new(at, "not a legal header name and value")),
+            problems.push(Problem::new(at, "not a legal header name and value"));
         }
     };
     if let Ok(entries) = node.entries() {

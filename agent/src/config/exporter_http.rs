@@ -119,27 +119,24 @@ fn proxy_url(node: &Node, tls: &Tls) -> Result<Proxy, Problem> {
 
 /// Decodes the URL of a server.
 pub fn target(node: &Node, tls: &Tls) -> Result<HttpTarget, Problem> {
-    let text = node.text()?;
-    let problem = || {
+    target_of(node.text()?, &tls.settings).ok_or_else(|| {
         Problem::new(node.location, format!("{} is no URL", node.quoted()))
             .expected("a URL such as https://otlp.example.com:4318")
+    })
+}
+
+/// The target of a URL; nothing where it is none. One of `https` is spoken to in this TLS.
+pub fn target_of(text: &str, tls: &TlsSettings) -> Option<HttpTarget> {
+    let url: http::Uri = text.parse().ok()?;
+    let secure = match url.scheme_str()? {
+        "http" => false,
+        "https" => true,
+        _ => return None,
     };
-    let url: http::Uri = text.parse().map_err(|_| problem())?;
-    let secure = match url.scheme_str() {
-        Some("http") => false,
-        Some("https") => true,
-        _ => return Err(problem()),
-    };
-    let authority =
-        url.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(problem)?;
+    let authority = url.authority().filter(|authority| !authority.as_str().contains('@'))?;
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    if host.is_empty() {
-        return Err(problem());
-    }
     let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
     let path = url.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
-    Ok(HttpTarget {
-        endpoint: Endpoint { host, port, tls: secure.then(|| tls.settings.clone()), proxy: None },
-        path,
-    })
+    let tls = secure.then(|| tls.clone());
+    (!host.is_empty()).then_some(HttpTarget { endpoint: Endpoint { host, port, tls, proxy: None }, path })
 }

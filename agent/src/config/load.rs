@@ -15,7 +15,7 @@ use super::phoenix::{self, Phoenix};
 use super::proxy::Proxies;
 use super::receiver::refuse;
 use super::selected::SelectedPipelines;
-use super::{PassingPipeline, Settings, address, authenticator, components, own_metrics, storage, tls};
+use super::{PassingPipeline, Settings, address, authenticator, components, own_telemetry, storage, tls};
 use crate::admin::AdminSettings;
 use crate::deliver::{BatchRule, ExporterKind, ExporterSettings};
 use crate::engine::AcknowledgeMode;
@@ -28,7 +28,6 @@ const DEFAULT_MEMORY: usize = 128 << 20;
 const TRIAL: Duration = Duration::from_secs(30 * 60);
 const HEALTH_PORT: u16 = 13_133;
 const ADMIN_PORT: u16 = 8_888;
-const OWN_PUSHED: &str = "service.telemetry.metrics: a periodic reader sends the Collector's own metrics; this agent's are at /metrics alone";
 /// Keys of `health_check` that tune the Collector's own server and mean nothing to this one.
 const HEALTH_TUNING: [&str; 7] = [
     "idle_timeout",
@@ -65,12 +64,14 @@ pub fn load(sources: &[Source], lookup: Lookup<'_>) -> Result<Settings, Problems
     let mut phoenix = phoenix::decode(&file, &mut problems);
     let running = SelectedPipelines::pick(&file, &phoenix, &mut problems);
     let receivers = running.receivers(&file, &mut problems);
-    let (mut exporters, routes) = running.exporters(&file, &phoenix, &Proxies::read(lookup), &mut problems);
+    let proxies = Proxies::read(lookup);
+    let (mut exporters, routes) = running.exporters(&file, &phoenix, &proxies, &mut problems);
     let mut plans = Plans::check(&file, &running, &mut problems);
     let health = health_check(&file, &mut problems);
     let diagnostic = diagnostic(&file);
-    let own = file.telemetry().map(|node| own_metrics::decode(node, &mut problems)).unwrap_or_default();
-    let pushed = own.is_pushed.then(|| OWN_PUSHED.to_owned());
+    let around = own_telemetry::Surroundings { proxies: &proxies, lookup };
+    let own = file.telemetry().map(|node| own_telemetry::decode(node, around, &mut problems));
+    let own = own.unwrap_or_default();
     let admin = phoenix.admin.clone().unwrap_or_else(|| AdminSettings {
         address: own.address.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, ADMIN_PORT))),
         tls: None,
@@ -85,7 +86,7 @@ pub fn load(sources: &[Source], lookup: Lookup<'_>) -> Result<Settings, Problems
         .into_iter()
         .chain(running.notes())
         .chain(diagnostic)
-        .chain(pushed)
+        .chain(own.notes)
         .chain(file.unset_notes())
         .collect();
     let rules = [&plans.traces, &plans.logs].map(|plan| plan.as_ref()?.batch().map(BatchRule::from));
@@ -108,6 +109,8 @@ pub fn load(sources: &[Source], lookup: Lookup<'_>) -> Result<Settings, Problems
         health_path: health.1,
         admin,
         names: own.names,
+        own_metrics: own.pushed,
+        log: own.log,
         control_plane: phoenix.control_plane,
         remote_config: phoenix.remote_config,
         memory_limit,

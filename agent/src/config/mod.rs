@@ -17,7 +17,10 @@ mod exporter_http;
 mod load;
 mod oauth2;
 mod observation;
-mod own_metrics;
+mod own_log;
+mod own_reader;
+mod own_resource;
+mod own_telemetry;
 mod phoenix;
 mod proxy;
 mod receiver;
@@ -43,8 +46,9 @@ use crate::deliver::{BatchRule, ExporterSettings};
 use crate::engine::{AcknowledgeMode, CandidateLimits};
 use crate::fleet::ControlPlane;
 use crate::generation::Intent;
+use crate::own_metrics::OwnMetricsSettings;
 use crate::receive::ReceiverSettings;
-use crate::telemetry::{NameStyle, PipelineRole, PipelineSummary};
+use crate::telemetry::{LogSettings, NameStyle, PipelineRole, PipelineSummary};
 
 pub use certificates::CertificateProblems;
 pub use load::load;
@@ -107,6 +111,10 @@ pub struct Settings {
     pub admin: AdminSettings,
     /// Ends of the names that `/metrics` has from the Collector.
     pub names: NameStyle,
+    /// Receivers that these metrics are sent to.
+    pub own_metrics: OwnMetricsSettings,
+    /// The log.
+    pub log: LogSettings,
     /// Control plane that may change the metrics pipeline, if there is one.
     pub control_plane: Option<ControlPlane>,
     /// Processors that it may push.

@@ -1,5 +1,6 @@
 //! Tests of what a file may say, and of the message for one that may not.
 
+mod own_telemetry;
 mod senders;
 mod several;
 mod storage;
@@ -14,7 +15,6 @@ use crate::deliver::ExporterKind;
 use crate::engine::AcknowledgeMode;
 use crate::receive::Protocol;
 use crate::request::Encoding;
-use crate::telemetry::NameStyle;
 
 const PLAIN: &str = "\
 receivers: { otlp: { protocols: { grpc: , http: } } }
@@ -149,25 +149,6 @@ service:
     good(&levels("logs: { level: WARN }, metrics: { level: Detailed }"));
     assert!(bad(&levels("logs: { level: loud }")).contains("unknown level \"loud\""));
     assert!(bad(&levels("metrics: { level: all }")).contains("expected: one of none, basic"));
-    let reader = |reader: &str| levels(&format!("metrics: {{ readers: [ {reader} ] }}"));
-    let prometheus =
-        |keys: &str| reader(&format!("{{ pull: {{ exporter: {{ prometheus: {{ {keys} }} }} }} }}"));
-    assert_eq!(good(&prometheus("host: 0.0.0.0, port: 9999")).names, NameStyle::default());
-    let names =
-        good(&prometheus("without_type_suffix: false, without_units: true, without_scope_info: false")).names;
-    assert!(names.has_type && !names.has_units);
-    let pushed = good(&reader("{ periodic: { exporter: { otlp: { protocol: grpc } } } }"));
-    assert!(pushed.notes.join("\n").contains("this agent's are at /metrics alone"), "{:?}", pushed.notes);
-    for (nonsense, expected) in [
-        (prometheus("without_types: false"), "unknown key \"without_types\""),
-        (prometheus("without_units: maybe"), "expected: true or false"),
-        (prometheus("port: 99999"), "expected: at most 65535"),
-        (reader("{ pull: { exporter: { console: {} } } }"), "unknown key \"console\""),
-        (reader("{}"), "expected: pull or periodic"),
-        (reader("{ pull: {}, periodic: {} }"), "expected: pull or periodic"),
-    ] {
-        assert!(bad(&nonsense).contains(expected), "{expected}: {}", bad(&nonsense));
-    }
 }
 
 #[test]

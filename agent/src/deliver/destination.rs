@@ -5,7 +5,7 @@ mod drain;
 mod on_disk;
 mod recovery;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -34,6 +34,8 @@ pub struct Destination {
     exporter: Exporter,
     queue: QueueSettings,
     slots: Arc<Semaphore>,
+    /// Places that are free and that nobody gets any more, because the agent ends.
+    vacant: AtomicUsize,
     /// Items or bytes in the queue, where that is what it counts.
     load: Arc<AtomicU64>,
     consumers: Arc<Semaphore>,
@@ -81,6 +83,7 @@ impl Destination {
             exporter,
             queue,
             slots,
+            vacant: AtomicUsize::new(0),
             load,
             consumers,
             retry,
@@ -105,7 +108,7 @@ impl Destination {
     /// Places taken, and places in all: requests, items or bytes.
     pub fn load(&self) -> (usize, usize) {
         let in_memory = match self.queue.sizer {
-            Sizer::Requests => (self.queue.requests() - self.slots.available_permits()) as u64,
+            Sizer::Requests => self.requests_in_memory() as u64,
             Sizer::Items | Sizer::Bytes => self.load.load(Ordering::Relaxed),
         };
         let taken = in_memory.saturating_add(self.load_on_disk());
@@ -115,7 +118,12 @@ impl Destination {
     /// Tells whether nothing is in it that this destination has to send.
     pub fn is_empty(&self) -> bool {
         let on_disk = if self.is_followed.load(Ordering::Relaxed) { 0 } else { self.requests_on_disk() };
-        self.slots.available_permits() == self.queue.requests() && on_disk == 0
+        self.requests_in_memory() == 0 && on_disk == 0
+    }
+
+    fn requests_in_memory(&self) -> usize {
+        let free = self.slots.available_permits() + self.vacant.load(Ordering::Relaxed);
+        self.queue.requests().saturating_sub(free)
     }
 
     /// A place in the queue for a request of so many bytes, as far as they are known. One that counts items or bytes is full once it holds as many: the size of a request is not known

@@ -1,4 +1,4 @@
-//! Label sets, and a counter for names that do not end in `_total`.
+//! Label sets, and counters for names that do not end in `_total`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +33,31 @@ impl EncodeMetric for PlainCounter {
 }
 
 impl TypedMetric for PlainCounter {
+    const TYPE: MetricType = MetricType::Unknown;
+}
+
+/// Seconds that only grow, under a name that does not end in `_total`.
+#[derive(Clone, Debug, Default)]
+pub struct PlainSeconds(Arc<AtomicU64>);
+
+impl PlainSeconds {
+    /// Takes over what is counted elsewhere.
+    pub fn set(&self, seconds: f64) {
+        self.0.store(seconds.to_bits(), Ordering::Relaxed);
+    }
+}
+
+impl EncodeMetric for PlainSeconds {
+    fn encode(&self, mut encoder: MetricEncoder) -> std::fmt::Result {
+        encoder.encode_gauge(&f64::from_bits(self.0.load(Ordering::Relaxed)))
+    }
+
+    fn metric_type(&self) -> MetricType {
+        Self::TYPE
+    }
+}
+
+impl TypedMetric for PlainSeconds {
     const TYPE: MetricType = MetricType::Unknown;
 }
 

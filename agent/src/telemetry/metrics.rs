@@ -5,7 +5,7 @@
 //! could count what is in it.
 
 use std::fmt::Write as _;
-use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 
 use observe::Variant;
 use procfs::Current as _;
@@ -20,7 +20,7 @@ use super::counters::{
 use super::durations::Durations;
 use super::labels::{
     ConnectionLabels, ExporterLabels, ExporterSignalLabels, OutcomeLabels, PipelineLabel, PlainCounter,
-    QueueLabels, ReasonLabel, ReceiverLabels, RefusalLabels,
+    PlainSeconds, QueueLabels, ReasonLabel, ReceiverLabels, RefusalLabels,
 };
 use super::name_style::NameStyle;
 use crate::signal::Signal;
@@ -29,6 +29,10 @@ use crate::signal::Signal;
 #[derive(Debug, Default)]
 pub struct Metrics {
     registry: Registry,
+    /// The same under names without the ends that a Prometheus reader asks for.
+    plain: Registry,
+    /// Held while gauges are set and read.
+    reading: Mutex<()>,
     accepted: [Family<ReceiverLabels, PlainCounter>; 3],
     not_taken: [[Family<ReceiverLabels, PlainCounter>; 3]; 2],
     outcomes: Family<OutcomeLabels, PlainCounter>,
@@ -64,9 +68,11 @@ pub struct Metrics {
     reports_waiting: Gauge,
     reports_dropped: PlainCounter,
     reports_rejected: PlainCounter,
+    own_failed: Counter,
+    own_rejected: Counter,
     rss: Gauge,
-    cpu: Gauge<f64, AtomicU64>,
-    uptime: Gauge<f64, AtomicU64>,
+    cpu: PlainSeconds,
+    uptime: PlainSeconds,
 }
 
 /// Values of the gauges, read when someone asks.
@@ -116,11 +122,15 @@ pub struct StorageValues {
 impl Metrics {
     /// All families, registered; those of the Collector under names of this style.
     pub fn new(names: NameStyle) -> Self {
-        let mut metrics = Self::default();
+        let metrics = Self::default();
+        let [registry, plain] = [names, NameStyle::default()].map(|names| metrics.registered(names));
+        Self { registry, plain, ..metrics }
+    }
+
+    fn registered(&self, names: NameStyle) -> Registry {
         let mut registry = Registry::default();
-        metrics.register_items(&mut registry, names);
-        let m = &metrics;
-        let r = &mut registry;
+        let (m, r) = (self, &mut registry);
+        m.register_items(r, names);
         r.register("phoenix_receiver_refused_requests", "Requests turned away", m.refused.clone());
         let help = "Time from a request's head to its answer, in seconds";
         r.register("phoenix_receiver_request_duration_seconds", help, m.requests.clone());
@@ -168,14 +178,18 @@ impl Metrics {
         r.register("phoenix_fleet_reports_dropped_total", help, m.reports_dropped.clone());
         let help = "Reports that the control plane will never take";
         r.register("phoenix_fleet_reports_rejected_total", help, m.reports_rejected.clone());
+        let help = "Messages of the agent's own metrics that their receiver did not take";
+        r.register("phoenix_own_metrics_failed_messages", help, m.own_failed.clone());
+        let help =
+            "Points of the agent's own metrics that their receiver refused out of messages that it took";
+        r.register("phoenix_own_metrics_rejected_points", help, m.own_rejected.clone());
         let rss = names.gauge_in("otelcol_process_memory_rss", "bytes");
         r.register(rss, "Resident memory in bytes", m.rss.clone());
         let cpu = names.counter_in("otelcol_process_cpu_seconds", "seconds");
         r.register(cpu, "CPU time, user and system", m.cpu.clone());
         let uptime = names.counter_in("otelcol_process_uptime", "seconds");
         r.register(uptime, "Time since the start in seconds", m.uptime.clone());
-        metrics.registry = registry;
-        metrics
+        registry
     }
 
     /// Registers what is counted in items, by signal, and the ends of requests.
@@ -295,8 +309,32 @@ impl Metrics {
         self.fleet_turned_away.clone()
     }
 
+    /// Counters of the messages of the agent's own metrics that failed, and of points that were refused out of others.
+    pub fn own_metrics(&self) -> [Counter; 2] {
+        [self.own_failed.clone(), self.own_rejected.clone()]
+    }
+
     /// The text of `/metrics`.
     pub fn render(&self, values: &GaugeValues) -> String {
+        self.text(&self.registry, values)
+    }
+
+    /// The same text, with names as the Collector's documentation lists them whatever the reader of `/metrics` is told.
+    pub fn render_plain(&self, values: &GaugeValues) -> String {
+        self.text(&self.plain, values)
+    }
+
+    fn text(&self, registry: &Registry, values: &GaugeValues) -> String {
+        let _one_at_a_time = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        self.set(values);
+        let mut text = String::new();
+        if prometheus_client::encoding::text::encode(&mut text, registry).is_err() {
+            let _always_fits = text.write_str("# encoding failed\n");
+        }
+        text
+    }
+
+    fn set(&self, values: &GaugeValues) {
         for (exporter, size, capacity) in &values.queues {
             let labels = QueueLabels { exporter: exporter.clone() };
             self.queue_size.get_or_create(&labels).set(*size as i64);
@@ -335,10 +373,5 @@ impl Metrics {
             let now = procfs::Uptime::current().map(|uptime| uptime.uptime).unwrap_or_default();
             self.uptime.set(now - stat.starttime as f64 / procfs::ticks_per_second() as f64);
         }
-        let mut text = String::new();
-        if prometheus_client::encoding::text::encode(&mut text, &self.registry).is_err() {
-            let _always_fits = text.write_str("# encoding failed\n");
-        }
-        text
     }
 }

@@ -1,8 +1,11 @@
 //! Tests of a request whose destination does not simply take it.
 
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::experiment::halves;
@@ -169,4 +172,23 @@ async fn what_destinations_do_with_each_variant_is_measured_in_its_window() {
             && baseline["confirmed"] == 0
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_empties_at_the_end_says_what_waits_and_not_that_it_is_full() {
+    let (sink, address) = Sink::start().await;
+    sink.script([Script::Hang, Script::Hang]);
+    let agent = Agent::start(&settings(address)).await;
+    for _ in 0..2 {
+        agent.client().await.export(export(1, 1)).await.expect("accepted");
+    }
+    let destination = Arc::clone(&agent.shared.destinations.all()[0]);
+    eventually("both are under way", async || sink.attempts() == 2).await;
+    let mut drained = pin!(destination.drain(Instant::now() + Duration::from_secs(600)));
+    tokio::select! {
+        biased;
+        () = &mut drained => panic!("there is no answer"),
+        () = std::future::ready(()) => {}
+    }
+    assert_eq!(destination.load(), (2, 1_000));
 }

@@ -1,5 +1,6 @@
 //! The end of a destination: it delivers what it has, and leaves on disk what it cannot.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -22,11 +23,21 @@ impl Destination {
             // What is settled is marked, so that the next start does not send it again.
             let _counted_as_doubtful_else = tokio::time::timeout_at(deadline, disk.caught_up()).await;
         }
-        let all = self.slots.acquire_many(self.queue.requests() as u32);
-        if let Ok(Ok(all)) = tokio::time::timeout_at(deadline, all).await {
-            all.forget();
-        }
+        let _what_is_left_is_lost = tokio::time::timeout_at(deadline, self.vacated()).await;
         self.slots.close();
+    }
+
+    /// Takes every place as it becomes free, and no more than are, so that those of what waits are told from them.
+    async fn vacated(&self) {
+        let all = self.queue.requests();
+        let mut left = all;
+        while left > 0 {
+            let free = self.slots.available_permits().clamp(1, left);
+            let Ok(places) = self.slots.acquire_many(free as u32).await else { return };
+            places.forget();
+            left -= free;
+            self.vacant.store(all - left, Ordering::Relaxed);
+        }
     }
 
     /// Returns once nothing of the queue is in memory any more, and nothing on disk or the destination fails.

@@ -1,0 +1,310 @@
+//! Readers of `service.telemetry.metrics`, with the Collector's keys and defaults: times are in milliseconds.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gate::{Pem, TlsIdentity};
+use http::HeaderMap;
+use percent_encoding::percent_decode_str;
+use pipelines::yaml::{Fields, Node, Problem, keep};
+
+use super::exporter::{header, no_proxy};
+use super::exporter_http::target_of;
+use super::own_telemetry::Surroundings;
+use crate::deliver::{ExporterKind, HttpTarget, OtlpSettings};
+use crate::net::TlsSettings;
+use crate::own_metrics::{ReaderSettings, Temporality};
+use crate::request::{Encoding, Media};
+use crate::signal::Signal;
+use crate::telemetry::NameStyle;
+
+const INTERVAL: Duration = Duration::from_secs(60);
+/// The shortest interval that is kept.
+const LEAST: Duration = Duration::from_secs(1);
+/// Time limits of a reader and of its exporter; the shorter one holds.
+const TIMEOUTS: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(10)];
+
+/// Reads a Prometheus reader: its address, if it says one, and the ends of names.
+pub fn pulled(node: &Node, problems: &mut Vec<Problem>) -> Option<(Option<SocketAddr>, NameStyle)> {
+    let mut pull = keep(node.map(), problems)?;
+    let exporter = pull.take("exporter");
+    pull.take("producers");
+    pull.take("cardinality_limits");
+    pull.finish(problems);
+    let mut exporter = exporter.and_then(|node| keep(node.map(), problems))?;
+    let prometheus = exporter.take("prometheus");
+    exporter.finish(problems);
+    let Some(mut fields) = prometheus.and_then(|node| keep(node.map(), problems)) else {
+        problems.push(
+            Problem::new(node.location, "a reader that is asked is Prometheus'")
+                .expected("exporter: prometheus"),
+        );
+        return None;
+    };
+    let host = fields.take("host").and_then(|node| keep(node.text(), problems)).unwrap_or("localhost");
+    let port = fields.take("port").map(|node| (node, keep(node.unsigned(), problems)));
+    let mut without = |key| fields.take(key).is_none_or(|node| keep(node.bool(), problems).unwrap_or(true));
+    let names = NameStyle { has_type: !without("without_type_suffix"), has_units: !without("without_units") };
+    // There are no scopes, so none are told either way.
+    without("without_scope_info");
+    fields.take("with_resource_constant_labels");
+    fields.finish(problems);
+    let Some((node, Some(port))) = port else { return Some((None, names)) };
+    let host = if host == "localhost" { "127.0.0.1" } else { host };
+    let Ok(port) = u16::try_from(port) else {
+        problems.push(Problem::new(node.location, format!("port {port}")).expected("at most 65535"));
+        return None;
+    };
+    // A name of this host is nothing to listen at here; the default is.
+    Some((host.parse().ok().map(|host| SocketAddr::new(host, port)), names))
+}
+
+/// Reads a periodic reader; nothing where it cannot be used, or sends to where nothing is built.
+pub fn periodic(
+    node: &Node,
+    around: Surroundings<'_>,
+    notes: &mut Vec<String>,
+    problems: &mut Vec<Problem>,
+) -> Option<ReaderSettings> {
+    let mut fields = keep(node.map(), problems)?;
+    let interval = millis(&mut fields, "interval", problems).unwrap_or(INTERVAL);
+    let timeout = millis(&mut fields, "timeout", problems).unwrap_or(TIMEOUTS[0]);
+    let exporter = keep(fields.required("exporter"), problems);
+    for key in ["producers", "cardinality_limits"] {
+        if fields.take(key).is_some() {
+            notes.push(format!(
+                "service.telemetry.metrics: {key} of a periodic reader is not built: all of /metrics is sent"
+            ));
+        }
+    }
+    fields.finish(problems);
+    if interval < LEAST {
+        notes.push(format!("service.telemetry.metrics: an interval of {interval:?} is taken as {LEAST:?}"));
+    }
+    let exporter = exporter?;
+    let mut kinds = keep(exporter.map(), problems)?;
+    let has = |key| exporter.entries().is_ok_and(|entries| entries.iter().any(|entry| entry.key.text == key));
+    let (otlp, console) = (kinds.take("otlp"), has("console"));
+    kinds.take("console");
+    kinds.finish(problems);
+    match (otlp, console) {
+        (Some(node), false) => {
+            let (kind, place, temporality) = otlp_of(node, around, timeout, notes, problems)?;
+            Some(ReaderSettings { kind, place, interval: interval.max(LEAST), temporality })
+        }
+        (None, true) => {
+            let note = "service.telemetry.metrics: the exporter console is not built: read /metrics";
+            notes.push(note.to_owned());
+            None
+        }
+        (Some(_), true) => {
+            problems.push(Problem::new(exporter.location, "a reader has two exporters").expected("one"));
+            None
+        }
+        (None, false) => {
+            problems.push(Problem::new(exporter.location, "a reader has no exporter").expected("otlp"));
+            None
+        }
+    }
+}
+
+/// A time in milliseconds; zero is the default.
+fn millis(fields: &mut Fields<'_>, key: &'static str, problems: &mut Vec<Problem>) -> Option<Duration> {
+    let millis = keep(fields.take(key)?.unsigned(), problems)?;
+    (millis > 0).then(|| Duration::from_millis(millis))
+}
+
+/// Receiver, its place for the log, and its preference.
+fn otlp_of(
+    node: &Node,
+    around: Surroundings<'_>,
+    timeout: Duration,
+    notes: &mut Vec<String>,
+    problems: &mut Vec<Problem>,
+) -> Option<(ExporterKind, String, Temporality)> {
+    let mut fields = keep(node.map(), problems)?;
+    let protocol = keep(fields.required("protocol"), problems);
+    let is_http = protocol.and_then(|node| {
+        keep(node.one_of("protocol", &[("grpc", false), ("http/protobuf", true)]), problems)
+    });
+    let insecure = fields.take("insecure").and_then(|node| keep(node.bool(), problems)).unwrap_or(false);
+    let endpoint = fields.take("endpoint");
+    let tls = tls(&mut fields, node, notes, problems);
+    let compression = fields.take("compression").and_then(|node| {
+        keep(node.one_of("compression", &[("gzip", Some(Encoding::Gzip)), ("none", None)]), problems)
+    });
+    let own = millis(&mut fields, "timeout", problems).unwrap_or(TIMEOUTS[1]);
+    let temporality = fields.take("temporality_preference").and_then(|node| {
+        let words = [
+            ("cumulative", Temporality::Cumulative),
+            ("delta", Temporality::Delta),
+            ("lowmemory", Temporality::LowMemory),
+        ];
+        keep(node.one_of("temporality_preference", &words), problems)
+    });
+    if let Some(node) = fields.take("default_histogram_aggregation") {
+        let words = [("explicit_bucket_histogram", true), ("base2_exponential_bucket_histogram", false)];
+        if keep(node.one_of("default_histogram_aggregation", &words), problems) == Some(false) {
+            let note = "service.telemetry.metrics: base2_exponential_bucket_histogram is not built: buckets are those of /metrics";
+            notes.push(note.to_owned());
+        }
+    }
+    let headers = headers(&mut fields, around, problems);
+    fields.finish(problems);
+    let (at, is_http) = (endpoint.unwrap_or(node), is_http?);
+    let text = match endpoint {
+        Some(node) => keep(node.text(), problems)?.to_owned(),
+        None => default_endpoint(around, is_http),
+    };
+    let target = target(&text, is_http, insecure, tls).ok_or_else(|| {
+        // One of a variable may have a password in it.
+        let what = endpoint.map_or_else(|| "what the environment says".to_owned(), Node::quoted);
+        Problem::new(at.location, format!("{what} is no endpoint"))
+            .expected("host:port, http://host:port or https://host:port")
+    });
+    let mut target = keep(target, problems)?;
+    let proxy = around.proxies.to(&target.endpoint, !is_http).map_err(|why| no_proxy(at, why));
+    target.endpoint.proxy = keep(proxy, problems)?;
+    let otlp = Box::new(OtlpSettings {
+        compression: compression.flatten(),
+        timeout: own.min(timeout),
+        headers,
+        token: None,
+        variant_headers: false,
+    });
+    let place = place(&target);
+    let kind = if is_http {
+        let targets = Box::new([Some(target), None, None]);
+        ExporterKind::OtlpHttp { targets, media: Media::Protobuf, otlp }
+    } else {
+        ExporterKind::Otlp { endpoint: target.endpoint, otlp }
+    };
+    Some((kind, place, temporality.unwrap_or_default()))
+}
+
+/// The endpoint where a reader names none: OpenTelemetry's variables, else this host.
+fn default_endpoint(around: Surroundings<'_>, is_http: bool) -> String {
+    let set = |name: &str| (around.lookup)(name).filter(|text| !text.is_empty());
+    let of_all = || {
+        let all = set("OTEL_EXPORTER_OTLP_ENDPOINT")?;
+        let path = if is_http { Signal::Metrics.http_path() } else { "" };
+        Some(format!("{}{path}", all.trim_end_matches('/')))
+    };
+    let here = if is_http { "https://localhost:4318" } else { "https://localhost:4317" };
+    set("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT").or_else(of_all).unwrap_or_else(|| here.to_owned())
+}
+
+/// The target of an endpoint, whose scheme says whether it is secured; one without a scheme is, unless it is said not to be.
+fn target(text: &str, is_http: bool, insecure: bool, tls: Option<TlsSettings>) -> Option<HttpTarget> {
+    let has_scheme = text.starts_with("http://") || text.starts_with("https://");
+    if !has_scheme && text.contains("://") {
+        return None;
+    }
+    let scheme = if insecure { "http" } else { "https" };
+    let url = if has_scheme { text.to_owned() } else { format!("{scheme}://{text}") };
+    // As in the Collector, over gRPC a certificate asks for TLS.
+    let is_forced = !is_http && tls.is_some();
+    let mut target = target_of(&url, &tls.clone().unwrap_or_default())?;
+    if is_forced {
+        target.endpoint.tls = tls;
+    }
+    let has_path = url.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+    if !has_path {
+        target.path = Signal::Metrics.http_path().to_owned();
+    }
+    Some(target)
+}
+
+/// Scheme, host and port.
+fn place(target: &HttpTarget) -> String {
+    let scheme = if target.endpoint.tls.is_some() { "https" } else { "http" };
+    let (host, port) = (&target.endpoint.host, target.endpoint.port);
+    if host.contains(':') {
+        format!("{scheme}://[{host}]:{port}")
+    } else {
+        format!("{scheme}://{host}:{port}")
+    }
+}
+
+/// TLS, where files are named for it.
+fn tls(
+    fields: &mut Fields<'_>,
+    at: &Node,
+    notes: &mut Vec<String>,
+    problems: &mut Vec<Problem>,
+) -> Option<TlsSettings> {
+    let mut file = |key| {
+        let path = fields.take(key).and_then(|node| keep(node.text(), problems));
+        path.filter(|path| !path.is_empty()).map(|path| Pem::File(PathBuf::from(path)))
+    };
+    let (authorities, cert, key) = (file("certificate"), file("client_certificate"), file("client_key"));
+    if cert.is_some() && key.is_none() {
+        let problem = Problem::new(at.location, "client_certificate, and no client_key");
+        problems.push(problem.expected("both, or none"));
+    }
+    if cert.is_none() && key.is_some() {
+        notes.push("service.telemetry.metrics: client_key has no effect without client_certificate".into());
+    }
+    let identity = cert.zip(key).map(|(cert, key)| TlsIdentity { cert, key });
+    let is_said = authorities.is_some() || identity.is_some();
+    is_said.then(|| TlsSettings { authorities, identity, ..TlsSettings::default() })
+}
+
+/// Headers: those of `headers_list`, over them those of `headers`; where there are none, those of OpenTelemetry's variables.
+fn headers(fields: &mut Fields<'_>, around: Surroundings<'_>, problems: &mut Vec<Problem>) -> HeaderMap {
+    let mut all = HeaderMap::new();
+    if let Some(node) = fields.take("headers_list")
+        && let Some(text) = keep(node.text(), problems)
+        && !listed(text, &mut all)
+    {
+        problems
+            .push(Problem::new(node.location, "this is no list of headers").expected("key=value,key=value"));
+    }
+    if let Some(node) = fields.take("headers") {
+        named(node, &mut all, problems);
+    }
+    if all.is_empty() {
+        let set = |name: &str| (around.lookup)(name).filter(|text| !text.is_empty());
+        let variables = ["OTEL_EXPORTER_OTLP_METRICS_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
+        if let Some((name, text)) = variables.into_iter().find_map(|name| Some((name, set(name)?)))
+            && !listed(&text, &mut all)
+        {
+            let message = format!("the environment's {name} is no list of headers");
+            problems.push(Problem::new(fields.location(), message).expected("key=value,key=value"));
+        }
+    }
+    all
+}
+
+/// Adds the headers of a list such as `key=value,key=value`. False where it is none; no value is repeated then.
+fn listed(text: &str, all: &mut HeaderMap) -> bool {
+    text.split(',').map(str::trim).filter(|pair| !pair.is_empty()).all(|pair| {
+        let Some((name, value)) = pair.split_once('=') else { return false };
+        let value = percent_decode_str(value.trim()).decode_utf8().ok();
+        value.is_some_and(|value| header(name.trim(), &value, all))
+    })
+}
+
+/// Adds the headers of a list of names and values, or of a map of them. One whose value is null is none.
+fn named(node: &Node, all: &mut HeaderMap, problems: &mut Vec<Problem>) {
+    let mut pairs = Vec::new();
+    if let Ok(entries) = node.entries() {
+        pairs.extend(entries.iter().map(|entry| (entry.key.location, entry.key.text.clone(), &entry.value)));
+    } else {
+        for item in keep(node.list(), problems).unwrap_or_default() {
+            let Some(mut fields) = keep(item.map(), problems) else { continue };
+            let name = keep(fields.required("name").and_then(Node::text), problems);
+            let value = fields.take("value");
+            fields.finish(problems);
+            pairs.extend(name.zip(value).map(|(name, value)| (item.location, name.to_owned(), value)));
+        }
+    }
+    for (at, name, value) in pairs.into_iter().filter(|(.., value)| !value.is_null()) {
+        let Some(text) = keep(value.text(), problems) else { continue };
+        if !header(&name, text, all) {
+            // The value may be a secret: it is not repeated.
+            problems.push(Problem::new(at, "not a legal header name and value"));
+        }
+    }
+}
