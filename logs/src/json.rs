@@ -1,4 +1,6 @@
 //! A line of JSON for each event.
+//!
+//! Made here because tracing-subscriber's own leaves the message among the fields and a trace's ids in the spans, where nobody looks.
 
 use std::fmt::Debug;
 use std::io::Write as _;

@@ -36,6 +36,8 @@ pub struct Controller {
     pub(super) ledger: Ledger,
     pub(super) trial: Option<Trial>,
     pub(super) settings: Option<Arc<Settings>>,
+    /// Settings of the start, which those hold to that are read at the start only.
+    first: Option<Arc<Settings>>,
     /// Reader that looks at the files; nothing where they are read on a signal alone.
     pub(super) reader: Option<SharedReader>,
     /// Filter of the log; nothing where somebody else has the log.
@@ -60,6 +62,7 @@ impl Controller {
             ledger,
             trial: None,
             settings: None,
+            first: None,
             reader: None,
             log: None,
             baseline: None,
@@ -142,6 +145,7 @@ impl Controller {
             log.set(log_filter(settings.log.level));
         }
         self.report(&settings);
+        self.first.get_or_insert_with(|| Arc::clone(&settings));
         self.settings = Some(settings);
         Ok(())
     }
@@ -243,7 +247,7 @@ impl Controller {
 
     fn report(&self, settings: &Settings) {
         let mut restart = Vec::new();
-        if let Some(now) = &self.settings {
+        if let Some(now) = &self.first {
             let changed = [
                 ("phoenix.data_dir", now.data_dir != settings.data_dir),
                 ("phoenix.admin", now.admin != settings.admin),

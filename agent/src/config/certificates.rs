@@ -30,17 +30,11 @@ impl Settings {
         }
         for exporter in &self.exporters {
             let name = format!("exporter {}", exporter.id);
-            let (endpoints, token) = match &exporter.kind {
-                ExporterKind::Otlp { endpoint, otlp } => (vec![endpoint], otlp.token.as_ref()),
-                ExporterKind::OtlpHttp { targets, otlp, .. } => {
-                    (targets.iter().flatten().map(|target| &target.endpoint).collect(), otlp.token.as_ref())
-                }
-                ExporterKind::File(_) | ExporterKind::Debug | ExporterKind::Nop => (Vec::new(), None),
-            };
-            endpoints.into_iter().for_each(|endpoint| problems.client(&name, endpoint, now, true));
-            if let Some(TokenSource::OAuth2(settings)) = token {
-                problems.client(&format!("{name}: oauth2client"), &settings.token_url.endpoint, now, true);
-            }
+            problems.exporter(&name, &exporter.kind, now);
+        }
+        for reader in &self.own_metrics.readers {
+            let name = format!("service.telemetry.metrics: the reader that sends to {}", reader.place);
+            problems.exporter(&name, &reader.kind, now);
         }
         if let Some(control_plane) = &self.control_plane {
             problems.client("phoenix.control_plane", &control_plane.endpoint, now, false);
@@ -60,6 +54,20 @@ impl CertificateProblems {
         self.times(&name, tls.identity.times(now));
         if let Some(clients) = &tls.clients {
             self.times(&name, clients.authorities.authorities_times("client_ca", now));
+        }
+    }
+
+    fn exporter(&mut self, name: &str, kind: &ExporterKind, now: SystemTime) {
+        let (endpoints, token) = match kind {
+            ExporterKind::Otlp { endpoint, otlp } => (vec![endpoint], otlp.token.as_ref()),
+            ExporterKind::OtlpHttp { targets, otlp, .. } => {
+                (targets.iter().flatten().map(|target| &target.endpoint).collect(), otlp.token.as_ref())
+            }
+            ExporterKind::File(_) | ExporterKind::Debug | ExporterKind::Nop => (Vec::new(), None),
+        };
+        endpoints.into_iter().for_each(|endpoint| self.client(name, endpoint, now, true));
+        if let Some(TokenSource::OAuth2(settings)) = token {
+            self.client(&format!("{name}: oauth2client"), &settings.token_url.endpoint, now, true);
         }
     }
 

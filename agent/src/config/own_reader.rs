@@ -71,13 +71,6 @@ pub fn periodic(
     let interval = millis(&mut fields, "interval", problems).unwrap_or(INTERVAL);
     let timeout = millis(&mut fields, "timeout", problems).unwrap_or(TIMEOUTS[0]);
     let exporter = keep(fields.required("exporter"), problems);
-    for key in ["producers", "cardinality_limits"] {
-        if fields.take(key).is_some() {
-            notes.push(format!(
-                "service.telemetry.metrics: {key} of a periodic reader is not built: all of /metrics is sent"
-            ));
-        }
-    }
     fields.finish(problems);
     if interval < LEAST {
         notes.push(format!("service.telemetry.metrics: an interval of {interval:?} is taken as {LEAST:?}"));

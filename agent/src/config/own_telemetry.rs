@@ -90,6 +90,10 @@ fn metrics(node: &Node, around: Surroundings<'_>, own: &mut OwnTelemetry, proble
     for node in readers {
         let Some(mut reader) = keep(node.map(), problems) else { continue };
         let (pull, periodic) = (reader.take("pull"), reader.take("periodic"));
+        if reader.take("producers").is_some() {
+            own.notes
+                .push("service.telemetry.metrics: producers are not built: metrics are this agent's".into());
+        }
         reader.finish(problems);
         match (pull, periodic) {
             (Some(pull), None) => {

@@ -27,11 +27,14 @@ pub enum Kind {
     Histogram,
 }
 
+/// Names and values of labels.
+pub type Labels = Vec<(String, String)>;
+
 /// Value of a set of labels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
     /// Names and values.
-    pub labels: Vec<(String, String)>,
+    pub labels: Labels,
     /// Value.
     pub value: Value,
 }
@@ -90,7 +93,7 @@ pub fn families(text: &str) -> Vec<Family> {
 }
 
 impl Family {
-    fn add(&mut self, name: &str, mut labels: Vec<(String, String)>, number: &str) {
+    fn add(&mut self, name: &str, mut labels: Labels, number: &str) {
         if self.kind != Kind::Histogram {
             let value = number.parse().map(Value::Int).or_else(|_| number.parse().map(Value::Double));
             self.points.extend(value.ok().map(|value| Point { labels, value }));
@@ -131,7 +134,7 @@ impl Family {
 }
 
 /// Name, labels and number of a line.
-fn sample(line: &str) -> Option<(&str, Vec<(String, String)>, &str)> {
+fn sample(line: &str) -> Option<(&str, Labels, &str)> {
     let name_ends = line.find(['{', ' '])?;
     let (name, rest) = line.split_at(name_ends);
     let Some(mut rest) = rest.strip_prefix('{') else { return Some((name, Vec::new(), rest.trim())) };

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::exposition::{Family, Histogram, Kind, Point, Value};
+use super::exposition::{Family, Histogram, Kind, Labels, Point, Value};
 use super::wire::{
     Any, AnyValue, Data, Gauge, HistogramPoint, Histograms, KeyValue, List, Metric, Number, NumberPoint,
     Request, Resource, ResourceMetrics, Scope, ScopeMetrics, Sum,
@@ -89,7 +89,7 @@ fn histograms(points: Vec<Point>, start: u64, at: u64) -> Vec<HistogramPoint> {
     points.into_iter().filter_map(histogram).collect()
 }
 
-fn attributes(labels: Vec<(String, String)>) -> Vec<KeyValue> {
+fn attributes(labels: Labels) -> Vec<KeyValue> {
     labels.into_iter().map(|(key, value)| attribute(key, Attribute::Text(value))).collect()
 }
 

@@ -127,7 +127,7 @@ impl Sending {
         self.ending.send_replace(true);
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(LAST, all).await.is_err() {
-            tracing::warn!("the last own metrics are not sent: no receiver took them in {LAST:?}");
+            tracing::warn!("the last own metrics are not all sent: a receiver did not take them in {LAST:?}");
         }
     }
 }
@@ -150,37 +150,42 @@ impl Reader {
         let mut due = tokio::time::interval_at(Instant::now() + every, every);
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while is_due(&mut due, &mut ends).await {
-            self.send().await;
+            let _told = self.send().await;
         }
-        self.send().await;
+        if !self.send().await {
+            tracing::warn!(to = self.settings.place, "the last own metrics did not reach their receiver");
+        }
     }
 
-    async fn send(&mut self) {
+    /// Sends the figures of now. False if they are not taken.
+    async fn send(&mut self) -> bool {
         let admin = Arc::clone(&self.admin);
         // Some milliseconds of work: not on the threads of the data path.
         let read = move || (engine::now(), exposition::families(&admin.own_metrics()));
-        let Ok((at, families)) = tokio::task::spawn_blocking(read).await else { return };
+        let Ok((at, families)) = tokio::task::spawn_blocking(read).await else { return false };
         let temporality = self.settings.temporality;
         let now = Known::of(&families, temporality, at);
-        match self.attempt(families, at).await {
+        let attempt = self.attempt(families, at).await;
+        let (is_taken, place) = (matches!(attempt, Attempt::Delivered { .. }), &self.settings.place);
+        match attempt {
             Attempt::Delivered { rejected, message } => {
                 self.known = now;
-                self.troubles.over(&self.settings.place);
+                self.troubles.over(place);
                 if rejected > 0 {
                     self.troubles.rejected.inc_by(rejected);
-                    self.troubles
-                        .tell(&self.settings.place, &format!("{rejected} points refused: {message}"));
+                    self.troubles.tell(place, &format!("{rejected} points refused: {message}"));
                 }
             }
-            Attempt::Refused(why) => self.troubles.failed(&self.settings.place, &why),
+            Attempt::Refused(why) => self.troubles.failed(place, &why),
             Attempt::Retry { reason, ambiguous, .. } => {
                 // What it may have must not be added a second time.
                 if ambiguous {
                     self.known = now;
                 }
-                self.troubles.failed(&self.settings.place, &reason);
+                self.troubles.failed(place, &reason);
             }
         }
+        is_taken
     }
 
     async fn attempt(&self, families: Vec<Family>, at: u64) -> Attempt {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::exposition::{Family, Histogram, Kind, Value};
+use super::exposition::{Family, Histogram, Kind, Labels, Point, Value};
 use super::message::Counted;
 
 /// Counters that go on over the life of the data directory: since when they count is not known, and they are no deltas.
@@ -31,7 +31,7 @@ impl Temporality {
 }
 
 /// Name and labels.
-type Series = (String, Vec<(String, String)>);
+type Series = (String, Labels);
 
 /// Values that a receiver knows.
 #[derive(Debug)]
@@ -51,9 +51,7 @@ impl Known {
     pub fn of(families: &[Family], temporality: Temporality, at: u64) -> Self {
         let told = families.iter().filter(|family| temporality.is_delta(family));
         let values = told.flat_map(|family| {
-            let of = |point: &super::exposition::Point| {
-                ((family.name.clone(), point.labels.clone()), point.value.clone())
-            };
+            let of = |point: &Point| ((family.name.clone(), point.labels.clone()), point.value.clone());
             family.points.iter().map(of)
         });
         Self { at, values: values.collect() }
@@ -98,7 +96,6 @@ impl Histogram {
 
 #[cfg(test)]
 mod tests {
-    use super::super::exposition::Point;
     use super::*;
 
     fn family(name: &str, kind: Kind, value: Value) -> Family {

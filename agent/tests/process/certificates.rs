@@ -61,6 +61,16 @@ fn validate_reads_the_certificates_that_a_config_names_and_says_what_is_wrong_wi
     let output = agent.args(["validate", "--config", &secured]).output().expect("run");
     let said = String::from_utf8(output.stderr).expect("text");
     assert!(output.status.code() == Some(2) && said.contains("receiver otlp: tls: cert_file"), "{said}");
+    let otlp = format!("{{ protocol: grpc, endpoint: 'https://localhost:1', certificate: '{no_pem}' }}");
+    let telemetry =
+        format!("{{ metrics: {{ readers: [ {{ periodic: {{ exporter: {{ otlp: {otlp} }} }} }} ] }} }}");
+    let own = put("own.yaml", format!("service: {{ telemetry: {telemetry} }}"));
+    let mut agent = Command::new(env!("CARGO_BIN_EXE_phoenix-agent"));
+    let output =
+        agent.arg("validate").arg("--config").arg(&base).args(["--config", &own]).output().expect("run");
+    let said = String::from_utf8(output.stderr).expect("text");
+    let reader = "service.telemetry.metrics: the reader that sends to https://localhost:1: ca_file";
+    assert!(output.status.code() == Some(2) && said.contains(reader), "{said}");
 }
 
 #[test]

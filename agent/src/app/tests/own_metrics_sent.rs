@@ -167,3 +167,17 @@ async fn a_receiver_that_never_answers_holds_up_no_data_and_the_end_for_two_seco
     agent.stop().await;
     assert!(before.elapsed() < Duration::from_secs(100), "its message may take two minutes");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_readers_need_a_restart_and_health_says_so() {
+    let ((_, to), (own, at)) = (Sink::start().await, Sink::start().await);
+    let agent = Agent::start(&load(&reading(to, at, ""))).await;
+    eventually("own metrics come", async || own.received() > 0).await;
+    let other = reading(to, at, ", headers: { a: b }").replace("team: core", "team: edge");
+    agent.reread(&other).await;
+    let needed = serde_json::json!(["service.telemetry.metrics.readers", "service.telemetry.resource"]);
+    eventually("it is told", async || agent.health().await["restart_needed_for"] == needed).await;
+    agent.reread(&reading(to, at, "")).await;
+    let none = serde_json::json!([]);
+    eventually("it is over", async || agent.health().await["restart_needed_for"] == none).await;
+}

@@ -162,6 +162,7 @@ fn what_the_collector_refuses_is_refused_with_its_place() {
         (reader("{ periodic: { exporter: { console: , otlp: { protocol: grpc } } } }"), "two exporters"),
         (reader("{ periodic: { exporter: {} } }"), "no exporter"),
         (reader("{ periodic: {} }"), "\"exporter\" is missing"),
+        (reader("{ periodic: { producers: [], exporter: { console: } } }"), "unknown key \"producers\""),
         (reader("{ periodic: { exporter: { otlp_grpc: {} } } }"), "unknown key \"otlp_grpc\""),
         (text("metrics: { views: [ {} ] }"), "expected: level: detailed"),
         (text("metrics: { reader: [] }"), "unknown key \"reader\""),
@@ -189,7 +190,10 @@ fn what_is_not_built_is_told_by_name_and_what_is_so_anyway_is_not() {
             reader("{ periodic: { interval: 10, exporter: { otlp: { protocol: grpc } } } }"),
             "10ms is taken as 1s",
         ),
-        (reader("{ periodic: { producers: [], exporter: { otlp: { protocol: grpc } } } }"), "producers of a"),
+        (
+            reader("{ producers: [], periodic: { exporter: { otlp: { protocol: grpc } } } }"),
+            "producers are not",
+        ),
         (text("metrics: { level: detailed, views: [ {} ] }"), "views are not built"),
         (
             text("logs: { output_paths: [stdout], sampling: { initial: 3 } }"),
