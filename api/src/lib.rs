@@ -37,7 +37,7 @@ pub use experiment::{
     Effect, Entity, Event, EventDetail, Experiment, Figures, Guardrail, LensFigure, NamedStep, NotPromoted,
     Outcome, Phase, Policy, Promote, Promotion, Quantity, Reason, Results, ResultsBy, ResultsLeftOut,
     ResultsMerge, ResultsRow, Scope, SendSignal, Severity, Signal, SignalKind, Start, Status, TemplateUse,
-    Unit, Verb, Verdict,
+    Uncounted, Unit, Verb, Verdict,
 };
 pub use freeze::{CreateFreeze, Freeze, FreezeState};
 pub use invitation::{AcceptInvitation, CreateInvitation, CreatedInvitation, Invitation};

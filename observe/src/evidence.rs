@@ -90,7 +90,7 @@ pub struct Report {
     pub windows: Vec<WindowRow>,
     /// The last full horizon of this generation, once there is one.
     pub last_horizon: Option<Comparison>,
-    /// This generation, but for its warm-up.
+    /// This generation, but for its warm-up; of that, only what left by the variants where units leave by the candidate.
     pub generation: Comparison,
     /// All generations in a row that ran these two plans, whatever their weights: both process every point at
     /// every weight, so their windows are of one kind.
@@ -110,6 +110,8 @@ pub struct Horizon {
     pub comparison: Comparison,
     /// What other agents are to be compared with.
     pub slices: Slices,
+    /// True if it is what was left of the last one when its generation ended, and shorter than one.
+    pub ended: bool,
 }
 
 /// Everything measured in one generation. See the module.
@@ -179,6 +181,7 @@ impl Evidence {
         self.show(&window, warming_up);
         if warming_up {
             self.warm_up_windows += 1;
+            self.generation.merge(&self.left_in(window));
             return None;
         }
         if self.horizon.windows == 0 {
@@ -189,14 +192,35 @@ impl Evidence {
         if self.horizon.nanos < self.horizon_nanos(interval) {
             return None;
         }
+        let horizon = self.take_horizon();
+        self.last_horizon = Some(horizon.comparison.clone());
+        Some(horizon)
+    }
+
+    /// Takes what is left of the last horizon of a generation that ends, by whose candidate units leave: what was delivered by
+    /// it is told although the horizon is not whole. Nothing if no window came since the last one.
+    pub fn take_rest(&mut self) -> Option<Horizon> {
+        let delivers = !self.ended && self.experiment.weight_bp > 0;
+        (delivers && self.horizon.windows > 0).then(|| Horizon { ended: true, ..self.take_horizon() })
+    }
+
+    fn take_horizon(&mut self) -> Horizon {
         let mut horizon = std::mem::take(&mut self.horizon);
         // They are told once, and add up where all agents' come together.
         let slices = std::mem::take(&mut horizon.slices);
         self.generation.merge(&horizon);
         let comparison = Comparison::of(&horizon, &self.settings);
-        self.last_horizon = Some(comparison.clone());
         let (start, end, warm_up_windows) = (horizon.start, horizon.end, self.warm_up_windows);
-        Some(Horizon { start, end, warm_up_windows, comparison, slices })
+        Horizon { start, end, warm_up_windows, comparison, slices, ended: false }
+    }
+
+    /// What left in a window of the warm-up, and what became of it: stages that still gather state deliver, too. Nothing else
+    /// of it counts, and nothing where all leaves by the baseline.
+    fn left_in(&self, window: Summary) -> Summary {
+        if self.experiment.weight_bp == 0 {
+            return Summary::default();
+        }
+        Summary { delivered: window.delivered, delivery: window.delivery, ..Summary::default() }
     }
 
     /// All generations in a row that ran these two plans.
@@ -263,7 +287,8 @@ impl Evidence {
 
 /// All parts together; no copy where one of them is all that there is.
 fn merged<const N: usize>(parts: [&Summary; N]) -> Cow<'_, Summary> {
-    let mut filled = parts.into_iter().filter(|part| part.windows > 0);
+    let left = |part: &Summary| part.delivered.iter().any(|left| left.points > 0);
+    let mut filled = parts.into_iter().filter(|part| part.windows > 0 || left(part));
     let mut all = filled.next().map_or_else(Cow::default, Cow::Borrowed);
     filled.for_each(|part| all.to_mut().merge(part));
     all

@@ -92,7 +92,7 @@ pub struct Findings {
     pub weight_bp: u16,
     /// Windows so far in which stages still gathered state.
     pub warm_up_windows: u32,
-    /// This stretch: at least a horizon.
+    /// This stretch: at least a horizon, unless it is [`Self::ended`].
     pub horizon: Comparison,
     /// All since both plans run.
     pub total: Comparison,
@@ -104,6 +104,8 @@ pub struct Findings {
     pub candidate_digest: String,
     /// Writers of a share of the candidate's output; nothing from an agent of a release that does not tell.
     pub slices: Slices,
+    /// True of what was left of the last horizon when its generation ended: it is shorter than one, and the last of it.
+    pub ended: bool,
 }
 
 impl Findings {
@@ -121,6 +123,7 @@ impl Findings {
             baseline_digest: self.baseline_digest.clone(),
             candidate_digest: self.candidate_digest.clone(),
             slices: slices(&self.slices),
+            ended: self.ended,
         }
         .encode_to_vec();
         let digest = Sha256::digest(&body).into();
@@ -151,6 +154,7 @@ impl Findings {
             baseline_digest: read.baseline_digest,
             candidate_digest: read.candidate_digest,
             slices: read_slices(read.slices)?,
+            ended: read.ended,
         })
     }
 }

@@ -192,7 +192,11 @@ impl Engine {
     }
 
     fn succeed(&self, number: u64, intent: &Intent) {
+        let goes_on = self.goes_on(intent);
         let mut evidence = self.evidence();
+        if let Some(evidence) = evidence.as_mut().filter(|_| !goes_on) {
+            self.file_rest(evidence);
+        }
         let Some(experiment) = &intent.experiment else {
             // What was found stays readable until something else is tried.
             if let Some(evidence) = evidence.as_mut() {

@@ -82,6 +82,17 @@ impl Engine {
         }
     }
 
+    /// Reports what is left of the last horizon of a generation that ends and with which nothing goes on. Where the next one goes
+    /// on with it, its reports have it.
+    pub(super) fn file_rest(&self, evidence: &mut Evidence) {
+        if evidence.experiment().name == LOCAL {
+            return;
+        }
+        if let Some(rest) = evidence.take_rest() {
+            self.reporter.outbox.put(self.report_of(evidence, rest));
+        }
+    }
+
     fn report_of(&self, evidence: &Evidence, horizon: Horizon) -> ReportRequest {
         let experiment = evidence.experiment();
         let findings = Findings {
@@ -95,6 +106,7 @@ impl Engine {
             baseline_digest: experiment.baseline.clone(),
             candidate_digest: experiment.candidate.clone(),
             slices: horizon.slices,
+            ended: horizon.ended,
         };
         let (body, digest) = findings.encode();
         let key = ReportKey {

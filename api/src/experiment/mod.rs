@@ -12,6 +12,7 @@ mod promote;
 mod results;
 mod signal;
 mod status;
+mod uncounted;
 mod verdict;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,7 @@ pub use promote::Promote;
 pub use results::{AgentResults, Results, ResultsBy, ResultsLeftOut, ResultsMerge, ResultsRow};
 pub use signal::{CloneExperiment, SendSignal, Signal, SignalKind, Start};
 pub use status::{AgentStatus, Criteria, NotPromoted, Promotion, Status};
+pub use uncounted::Uncounted;
 pub use verdict::{Answer, Basis, Criterion, Effect, Reason, Verb, Verdict};
 
 /// An experiment.

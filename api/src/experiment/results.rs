@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Figures, Outcome, Reason, Verdict};
+use super::{Figures, Outcome, Reason, Uncounted, Verdict};
 use crate::Timestamp;
 
 /// Results of an experiment.
@@ -30,6 +30,9 @@ pub struct Results {
     /// Figures that were reported and that rows of steps or of horizons do not have; left out where they have all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out: Option<ResultsLeftOut>,
+    /// What the candidate delivered and no figure has, if there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncounted: Option<Uncounted>,
 }
 
 /// Thing that a row of results is of.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Basis, Criterion, Figures, Outcome, Phase, Reason, Verb, Verdict};
+use super::{Basis, Criterion, Figures, Outcome, Phase, Reason, Uncounted, Verb, Verdict};
 use crate::{Freeze, Timestamp};
 
 /// Status of an experiment.
@@ -25,7 +25,7 @@ pub struct Status {
     pub weight_bp: Option<u16>,
     /// Since when.
     pub since: Option<Timestamp>,
-    /// The agents of the step.
+    /// The agents of the step; of an experiment that is over, those of its last one.
     pub agents: Vec<AgentStatus>,
     /// The last horizon of each, added up.
     pub horizon: Option<Figures>,
@@ -42,6 +42,12 @@ pub struct Status {
     /// Progress of its promotion, if it was promoted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promotion: Option<Promotion>,
+    /// Time at which it ended. The last verdict is of before then: what it calls not known yet was not known then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// What the candidate delivered and no figure has, if there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncounted: Option<Uncounted>,
 }
 
 /// Progress of a promotion on the agents.
@@ -100,7 +106,7 @@ pub struct AgentStatus {
     pub host: String,
     /// True if it is connected.
     pub connected: bool,
-    /// True if it runs the step.
+    /// True if it runs the step; of an experiment that is over, if it ran the last one.
     pub applied: bool,
     /// The wave in which it was offered the step, while that is new to agents of its version: 0 while it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]

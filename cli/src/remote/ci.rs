@@ -237,6 +237,8 @@ mod tests {
             verdict: None,
             reasons: Vec::new(),
             frozen: None,
+            ended_at: None,
+            uncounted: None,
         }
     }
 

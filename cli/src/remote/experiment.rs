@@ -56,6 +56,17 @@ const AGENTS: [Column<AgentStatus>; 9] = [
     ("collide", |agent| cell(agent.horizon.as_ref().map(|found| found.collisions))),
 ];
 
+/// Columns of agents whose experiment is over: none of them runs the step any more.
+const AGENTS_THEN: [Column<AgentStatus>; 7] = [
+    AGENTS[0],
+    ("ran the last step", |agent| agent.applied.to_string()),
+    AGENTS[4],
+    AGENTS[5],
+    AGENTS[6],
+    AGENTS[7],
+    AGENTS[8],
+];
+
 #[derive(Subcommand, Clone)]
 pub enum Command {
     /// Create an experiment from a file of JSON, from standard input (`-`), or from a candidate alone
@@ -257,12 +268,16 @@ fn status(answer: &Value, show: Show) -> anyhow::Result<()> {
     fields(&status, &STATUS)?;
     frozen(status.frozen.as_ref())?;
     explain::promotion(&status)?;
+    explain::uncounted(status.uncounted.as_ref())?;
     match &status.verdict {
         _ if status.phase.is_over() => reasons(&status.reasons)?,
         Some(verdict) => reasons(&verdict.reasons)?,
         None => {}
     }
-    table(&status.agents, &AGENTS)
+    match status.phase.is_over() {
+        true => table(&status.agents, &AGENTS_THEN),
+        false => table(&status.agents, &AGENTS),
+    }
 }
 
 fn happened(answer: &Value, show: Show) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! `phoenix experiment explain`: the last verdict, criterion by criterion, and what it rests on.
 
 use anyhow::Context as _;
-use api::{Criterion, NotPromoted, Outcome, Status, Verb, Verdict};
+use api::{Criterion, NotPromoted, Outcome, Status, Uncounted, Verb, Verdict};
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -34,6 +34,12 @@ pub fn show(answer: &Value, show: Show) -> anyhow::Result<()> {
         line("         A person promoted it; the verdict is what the evidence said at that moment.")?;
     }
     promotion(&status)?;
+    uncounted(status.uncounted.as_ref())?;
+    if let Some(at) = &status.ended_at {
+        line(&format!(
+            "         It ended at {at}. What follows is the last verdict before: what it waits for, or does not know yet, is of then."
+        ))?;
+    }
     for sentence in &verdict.basis.sentences {
         line(&format!("         {sentence}"))?;
     }
@@ -54,6 +60,14 @@ pub fn promotion(status: &Status) -> anyhow::Result<()> {
     }
     let mut all = status.not_promoted.iter();
     all.try_for_each(|agent| line(&format!("         Not promoted on {}: {}", place(agent), agent.reason)))
+}
+
+/// Prints what the candidate delivered and no figure has.
+///
+/// # Errors
+/// When standard output is gone.
+pub fn uncounted(uncounted: Option<&Uncounted>) -> anyhow::Result<()> {
+    uncounted.map_or(Ok(()), |uncounted| line(&format!("         {}", uncounted.sentence)))
 }
 
 /// Host of an agent that has refused a promotion, and whether it is there no more.

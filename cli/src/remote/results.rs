@@ -3,6 +3,7 @@
 use api::{Figures, Outcome, Results, ResultsLeftOut, ResultsMerge, ResultsRow};
 use serde_json::Value;
 
+use super::explain;
 use super::show::{Column, Show, cell, fields, line, reasons, table};
 use crate::report::{self, Measured};
 
@@ -83,6 +84,7 @@ pub fn rows(answer: &Value, show: Show) -> anyhow::Result<()> {
             }
         }
     }
+    explain::uncounted(results.uncounted.as_ref())?;
     results.left_out.into_iter().flat_map(left_out).try_for_each(|sentence| line(&sentence))
 }
 
@@ -119,11 +121,12 @@ pub fn show(answer: &Value, show: Show) -> anyhow::Result<()> {
         Some(verdict) if results.reasons.is_empty() => reasons(&verdict.reasons)?,
         _ => reasons(&results.reasons)?,
     }
+    explain::uncounted(results.uncounted.as_ref())?;
     if is_empty {
         return line(nothing(results.outcome));
     }
     let hosts: Vec<_> = results.agents.iter().map(|agent| Measured::of(&agent.host, &agent.total)).collect();
-    line(&tables(&hosts))
+    line(&tables(&hosts, results.uncounted.is_some()))
 }
 
 /// Sentence about an experiment of which no agent has reported anything.
@@ -134,7 +137,7 @@ fn nothing(outcome: Option<Outcome>) -> &'static str {
     }
 }
 
-fn tables(hosts: &[Measured<'_>]) -> String {
+fn tables(hosts: &[Measured<'_>], uncounted: bool) -> String {
     let parts = [
         report::sides::side_by_side(hosts),
         report::fates::series(hosts),
@@ -142,7 +145,7 @@ fn tables(hosts: &[Measured<'_>]) -> String {
         report::named::collisions(hosts),
         report::sides::lenses(hosts),
         report::distributions(hosts),
-        report::delivery(hosts),
+        report::delivery(hosts, uncounted),
         report::rules(hosts),
     ];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")

@@ -26,12 +26,24 @@ fn rule(rule: &str, dropped: u64, series: u64, exact: bool) -> RuleReport {
 fn what_destinations_did_is_told_by_variant_and_added_up() {
     let mut comparison = Comparison::default();
     (comparison.baseline.delivery.confirmed, comparison.baseline.delivery.wire_bytes) = (1_000, 5_000);
+    comparison.baseline.delivered.points = 1_100;
     comparison.candidate.delivery.rejected = 7;
     comparison.candidate.delivery.latency.p99 = 2_000_000;
     let hosts = ["web-1", "web-2"].map(|host| Measured::of(host, &comparison));
-    let text = delivery(&hosts);
-    assert_eq!(row(&text, "baseline"), "baseline 2,000 0 0 0 0 10.0 kB – –");
-    assert_eq!(row(&text, "candidate"), "candidate 0 14 0 0 0 0 B – 2.0 ms");
+    let text = delivery(&hosts, false);
+    assert_eq!(row(&text, "baseline"), "baseline 2,200 2,000 0 0 0 0 10.0 kB – –");
+    assert_eq!(row(&text, "candidate"), "candidate 0 0 14 0 0 0 0 B – 2.0 ms");
+}
+
+#[test]
+fn what_was_not_counted_of_a_candidate_is_not_said_to_be_nothing() {
+    let mut comparison = Comparison::default();
+    comparison.baseline.delivered.points = 1_100;
+    let told = |comparison: &Comparison| delivery(&[Measured::of("web-1", comparison)], true);
+    assert_eq!(row(&told(&comparison), "candidate"), "candidate – – – – – – – – –");
+    assert!(row(&told(&comparison), "baseline").starts_with("baseline 1,100 0"));
+    comparison.candidate.delivered.points = 30;
+    assert!(row(&told(&comparison), "candidate").starts_with("candidate 30 0"));
 }
 
 #[test]

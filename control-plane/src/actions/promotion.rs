@@ -69,7 +69,7 @@ pub(super) async fn reasons(
             let sentence = format!("{} forced it, though {unmet} The reason: {reason}", actor.email);
             reasons.push(Reason::new("person", "force", sentence).about(Vec::new(), unmet.named()));
             // What is the same of several is said once.
-            for finding in unmet.0.into_iter().map(|criterion| criterion.finding) {
+            for finding in unmet.0.into_iter().map(|criterion| criterion.finding.at_the_end()) {
                 if reasons.iter().all(|reason| reason.sentence != finding.sentence) {
                     reasons.push(finding);
                 }

@@ -39,6 +39,8 @@ pub struct Basis {
     pub skewed: Vec<String>,
     /// Agents of which reports were refused since the experiment began, each with their number and the reasons.
     pub refused: Vec<String>,
+    /// Agents that run this step and have reported no horizon of it yet: which units it assigns there is not known.
+    pub untold: Vec<String>,
     /// Units assigned to baseline and candidate.
     pub units: [u64; 2],
     /// Share of the points that belong to no unit, and stay with the baseline; nothing where no point came in.
@@ -125,6 +127,7 @@ impl Basis {
             skewed: those(&|agent| agent.clock_ahead.is_some_and(|ahead| ahead.abs() > window)),
             refused: evidence.agents.iter().filter_map(refused).collect(),
             overlaps: evidence.across.overlaps(),
+            untold: those(&|agent| evidence.since.is_none() && agent.applied && agent.has_told_nothing()),
             units: figures.units,
             unassigned: (figures.points_in > 0)
                 .then(|| figures.unassigned_points as f64 / figures.points_in as f64),
@@ -173,9 +176,17 @@ impl Basis {
             // Each process of an agent counts its own, and each agent.
             let counts_twice = !self.restarted.is_empty() || self.overlaps;
             let at_most = if counts_twice { "at most " } else { "" };
-            said.push(format!(
-                "Units assigned since it began: {at_most}{baseline} to the baseline, {at_most}{candidate} to the candidate{both}."
-            ));
+            said.push(if self.untold.is_empty() {
+                format!(
+                    "Units assigned since it began: {at_most}{baseline} to the baseline, {at_most}{candidate} to the candidate{both}."
+                )
+            } else {
+                format!(
+                    "Units assigned, as far as agents have told: {at_most}{baseline} to the baseline, {at_most}{candidate} to the \
+                     candidate{both}; those of this step are not known yet on {}.",
+                    listed(&self.untold)
+                )
+            });
         }
         if let Some(share) = self.unassigned.filter(|share| *share > 0.0) {
             said.push(format!(

@@ -162,6 +162,12 @@ impl AgentEvidence {
         self.horizons.iter().map(|findings| &findings.horizon).chain(totals)
     }
 
+    /// Tells whether it has reported no horizon of the step.
+    #[must_use]
+    pub fn has_told_nothing(&self) -> bool {
+        self.horizons.is_empty() && self.count + self.idle + self.voided == 0 && self.void.is_empty()
+    }
+
     /// Tells whether it reports and nothing came in during this step. Of a horizon that counts for nothing something did.
     #[must_use]
     pub fn is_idle(&self) -> bool {

@@ -48,6 +48,13 @@ impl Reason {
         Self { observed: Some(observed), limit: Some(limit), n: u32::try_from(n).unwrap_or(u32::MAX), ..self }
     }
 
+    /// The same of an experiment that has ended: what was not known, or waited for, was so then.
+    #[must_use]
+    pub fn at_the_end(self) -> Self {
+        let sentence = format!("When it ended: {}", self.sentence);
+        Self { sentence, ..self }
+    }
+
     /// The hosts and the names that it is about.
     #[must_use]
     pub fn about(mut self, hosts: Vec<String>, mut names: Vec<String>) -> Self {

@@ -111,6 +111,22 @@ pub struct Ended {
     pub reasons: Vec<Reason>,
 }
 
+impl Ended {
+    /// Reason that stays told of a promotion that is rolled back: when it was, and who forced it, and why.
+    fn was_promoted(&self) -> Reason {
+        let at = self.at;
+        let forced =
+            self.reasons.iter().find(|reason| reason.layer == "person" && reason.quantity == "force");
+        match forced {
+            Some(forced) => {
+                let sentence = format!("It had been promoted at {at}: {}", forced.sentence);
+                Reason { sentence, ..forced.clone() }
+            }
+            None => Reason::new("audit", "promoted", format!("It had been promoted at {at}.")),
+        }
+    }
+}
+
 /// Place of an experiment in its life.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -420,13 +436,13 @@ impl State {
                 completed(Outcome::Promoted, reasons)
             }
             (
-                Self::Initializing(_)
-                | Self::Running(_)
-                | Self::Paused(_)
-                | Self::Analyzing { .. }
-                | Self::Completed { outcome: Outcome::Promoted, .. },
+                Self::Initializing(_) | Self::Running(_) | Self::Paused(_) | Self::Analyzing { .. },
                 Action::RollBack(reasons),
             ) => completed(Outcome::RolledBack, reasons),
+            (Self::Completed { outcome: Outcome::Promoted, end }, Action::RollBack(mut reasons)) => {
+                reasons.push(end.was_promoted());
+                completed(Outcome::RolledBack, reasons)
+            }
             _ => return Err(refused),
         })
     }

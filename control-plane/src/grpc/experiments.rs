@@ -109,11 +109,11 @@ fn status(
     progress: Progress,
     GetExperimentStatusRequest { page_size, page_token, .. }: &GetExperimentStatusRequest,
 ) -> Result<ExperimentStatus, Refusal> {
-    let Progress { mut agents, horizon, since, promoted } = progress;
+    let Progress { mut agents, horizon, since, promoted, uncounted } = progress;
     let (size, after) = (page::size(*page_size)?, page::after(page_token)?);
-    agents.sort_unstable_by_key(|(agent, _)| agent.uid);
-    agents.retain(|(agent, _)| after.is_none_or(|after| agent.uid > after));
-    let (agents, next_page_token) = page::cut(agents, size, |(agent, _)| agent.uid.to_string());
+    agents.sort_unstable_by_key(|agent| agent.uid);
+    agents.retain(|agent| after.is_none_or(|after| agent.uid > after));
+    let (agents, next_page_token) = page::cut(agents, size, |agent| agent.uid.to_string());
     let shown = Experiment::from(experiment.clone());
     Ok(ExperimentStatus {
         id: shown.id,
@@ -125,9 +125,11 @@ fn status(
         agents: agents.iter().map(convert::agent).collect(),
         next_page_token,
         horizon: horizon.as_ref().map(figures),
-        verdict: experiment.verdict.map(verdict),
+        verdict: experiment.verdict.clone().map(verdict),
         reasons: shown.reasons,
         not_promoted: promoted.iter().flat_map(|all| &all.not_promoted).map(convert::not_promoted).collect(),
         promotion: promoted.map(convert::promotion),
+        ended_at_ms: experiment.state.end().map(|end| end.at.0),
+        uncounted: uncounted.map(|uncounted| uncounted.sentence).unwrap_or_default(),
     })
 }

@@ -167,7 +167,7 @@ fn next(experiment: &Experiment, run: &Run, verdict: &Verdict, now: UnixMillis) 
             over.then(|| Action::Conclude(vec![stopped(run)]))
         }
         (State::Analyzing { goal: Goal::Judge, since, .. }, _) if since.plus(patience()) < now => {
-            let unmet = verdict.unmet(run.step).into_iter().map(|one| one.finding);
+            let unmet = verdict.unmet(run.step).into_iter().map(|one| one.finding.at_the_end());
             Some(Action::Judge(Outcome::NotMeasured, std::iter::once(stopped(run)).chain(unmet).collect()))
         }
         _ => None,

@@ -290,6 +290,48 @@ pub async fn offers(
     Ok(first.zip(last).map(|(first, last)| [first, last]))
 }
 
+/// Agents that have run a step of an experiment with a weight, each with the time from which on units left by the candidate there.
+///
+/// # Errors
+/// The store's.
+pub async fn delivering(
+    connection: &mut Connection,
+    (tenant, experiment): (TenantId, ExperimentId),
+) -> Result<Vec<(AgentUid, UnixMillis)>, StoreError> {
+    let rows = query(
+        "SELECT agent_uid, MIN(applied_at) AS since FROM agent_generations
+         WHERE tenant_id = $1 AND experiment_id = $2 AND step NOT IN ('aa', 'mirror') AND applied_at IS NOT NULL
+         GROUP BY agent_uid ORDER BY agent_uid",
+    );
+    let rows = rows.bind(tenant).bind(experiment).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok((row.try_get("agent_uid")?, row.try_get("since")?))).collect()
+}
+
+/// Agents that were told to run a step of an experiment, each with what became of it last.
+///
+/// # Errors
+/// The store's.
+pub async fn of_step(
+    connection: &mut Connection,
+    (tenant, experiment): (TenantId, ExperimentId),
+    step: &str,
+) -> Result<Vec<(AgentUid, Answered)>, StoreError> {
+    let rows = query(
+        "SELECT agent_uid, status, error FROM agent_generations
+         WHERE tenant_id = $1 AND experiment_id = $2 AND step = $3 ORDER BY agent_uid, generation DESC",
+    );
+    let rows = rows.bind(tenant).bind(experiment).bind(step).fetch_all(connection).await?;
+    let mut all: Vec<(AgentUid, Answered)> = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let uid = row.try_get("agent_uid")?;
+        if all.last().is_none_or(|(before, _)| *before != uid) {
+            let status = Status::read(row.try_get("status")?)?;
+            all.push((uid, Answered { status, error: row.try_get("error")? }));
+        }
+    }
+    Ok(all)
+}
+
 /// The step of an experiment that agents were last told to run; nothing before the first.
 ///
 /// # Errors
@@ -306,7 +348,7 @@ pub async fn last_step(
     row.map_or(Ok(None), |row| row.try_get("step"))
 }
 
-/// Answer of an agent to what an experiment has promoted.
+/// Answer of an agent to what it was told to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered {
     /// Its last outcome on the agent.

@@ -47,5 +47,6 @@ mod stage_state;
 mod survival;
 mod swaps;
 mod tls;
+mod unfinished;
 mod verdicts;
 mod waves;

@@ -14,3 +14,4 @@ mod observation;
 mod offline;
 mod part;
 mod processors;
+mod rest;

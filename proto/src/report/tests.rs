@@ -234,6 +234,7 @@ fn findings() -> Findings {
         baseline_digest: "ab".repeat(32),
         candidate_digest: "cd".repeat(32),
         slices: two_turns(),
+        ended: true,
     }
 }
 
@@ -268,7 +269,7 @@ fn what_was_found_reads_back() {
     let (body, digest) = sent.encode();
     let read = Findings::decode(&body, &digest).expect("reads");
     assert_eq!(read.candidate_cut, sent.candidate_cut);
-    assert_eq!(read.slices, sent.slices);
+    assert_eq!((&read.slices, read.ended), (&sent.slices, true));
     assert_eq!(read.horizon.sample, sent.horizon.sample);
     assert_eq!((read.window_end, read.made_at, read.weight_bp), (sent.window_end, sent.made_at, 2_500));
     assert_eq!(read.horizon.lost.len(), super::MAX_ROWS);

@@ -333,9 +333,9 @@ fn overdue(spec: &Spec, run: &Run, evidence: &Evidence, now: UnixMillis) -> Opti
     spec.policy.max_step_duration.filter(|limit| run.since.plus(evidence.delay).plus(*limit) < now)
 }
 
-fn give_up(limit: Duration, mut reasons: Vec<Reason>) -> Verdict {
-    reasons.insert(0, no_further(limit));
-    Verdict::of(Verb::RollBack, reasons)
+fn give_up(limit: Duration, reasons: Vec<Reason>) -> Verdict {
+    let reasons = reasons.into_iter().map(Reason::at_the_end);
+    Verdict::of(Verb::RollBack, std::iter::once(no_further(limit)).chain(reasons).collect())
 }
 
 fn no_further(limit: Duration) -> Reason {

@@ -7,9 +7,7 @@ use crate::experiment::{AgentEvidence, Answer, Criterion};
 /// Says of what was not measured that it could not be yet, where nothing came in on any agent that has reported a horizon of what
 /// is looked at, and others are still to report one.
 pub(super) fn say(looked: &Subject<'_>, criteria: &mut [Criterion]) {
-    let has_told = |agent: &&AgentEvidence| {
-        !agent.horizons.is_empty() || agent.count + agent.idle + agent.voided > 0 || !agent.void.is_empty()
-    };
+    let has_told = |agent: &&AgentEvidence| !agent.has_told_nothing();
     let (told, silent): (Vec<&AgentEvidence>, Vec<&AgentEvidence>) =
         looked.evidence.agents.iter().partition(has_told);
     let to_tell = |agent: &&AgentEvidence| agent.is_waited_for(looked.spec, looked.now);

@@ -71,3 +71,34 @@ service: { pipelines: { metrics: { processors: [interval] } } }\n";
     let sentence = criterion(&verdict, "fates").finding.sentence;
     assert!(sentence.contains("together, by sum"), "{sentence}");
 }
+
+#[test]
+fn a_promotion_that_is_rolled_back_stays_told_and_who_forced_it_and_why() {
+    let promoted = |reasons| State::Running(run(Step::Mirror)).after(Action::Promote(reasons), &spec(), NOW);
+    let rolled_back = |reasons| {
+        let asked = vec![Reason::new("person", "rollback", "b@example.org asked for it.")];
+        let state = promoted(reasons).expect("promoted").after(Action::RollBack(asked), &spec(), NOW);
+        let state = state.expect("rolled back");
+        assert_eq!(state.outcome(), Some(Outcome::RolledBack));
+        state.end().expect("an end").reasons.iter().map(|one| one.sentence.clone()).collect::<Vec<_>>()
+    };
+    let forced = "a@example.org forced it, though 1 criterion is not met. The reason: a demo";
+    assert_eq!(
+        rolled_back(vec![Reason::new("person", "force", forced)]),
+        ["b@example.org asked for it.", &format!("It had been promoted at {NOW}: {forced}")]
+    );
+    let by_evidence = rolled_back(vec![Reason::new("L0", "lost", "No series is lost.")]);
+    assert_eq!(by_evidence[1], format!("It had been promoted at {NOW}."));
+}
+
+#[test]
+fn what_was_waited_for_when_the_time_was_up_is_not_waited_for_after_the_end() {
+    let asked = asking(|policy| policy.max_step_duration = Some(Duration::from_secs(1)));
+    let verdict = decide(&evidence(vec![agent(1, &[])]), &asked, &run(Step::Mirror), None, NOW);
+    assert_eq!(verdict.verb, Verb::RollBack, "{verdict:?}");
+    let said: Vec<&str> = verdict.reasons.iter().map(|one| one.sentence.as_str()).collect();
+    assert!(
+        said[0].contains("did not get further") && said[1].starts_with("When it ended: 0 of 2"),
+        "{said:?}"
+    );
+}

@@ -134,6 +134,32 @@ fn units_of_one_variant_are_not_said_to_have_moved_and_none_not_to_belong_to_a_u
 }
 
 #[test]
+fn units_of_a_step_of_which_no_horizon_came_are_not_said_to_be_none() {
+    let mut found = good();
+    (found.baseline.units, found.candidate.units) = (count(11), count(0));
+    let told = |applied: bool, horizons: &[Comparison]| {
+        let total = Arc::new(found.clone());
+        let one = AgentEvidence { totals: vec![total], applied, ..agent(1, horizons) };
+        decided(vec![one], &spec(), Step::Split(2_500)).basis.sentences().join(" ")
+    };
+    let open = told(true, &[]);
+    assert!(
+        open.contains("as far as agents have told: 11 to the baseline, 0 to the candidate; those of"),
+        "{open}"
+    );
+    assert!(open.contains("not known yet on host-1."), "{open}");
+    let known = told(true, &[found.clone()]);
+    assert!(
+        known.contains("Units assigned since it began: 11 to the baseline, 0 to the candidate."),
+        "{known}"
+    );
+    assert!(
+        told(false, &[]).contains("Units assigned since it began"),
+        "it assigns none by a step that it does not run"
+    );
+}
+
+#[test]
 fn a_guardrail_names_the_quantity_that_it_is_about() {
     let mut found = good();
     found.baseline.nanos_per_point = Some(100.0);

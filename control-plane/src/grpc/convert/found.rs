@@ -2,22 +2,22 @@
 
 use proto::v1;
 
-use crate::actions::{AgentFindings, Drift, NotPromoted, Promoted};
+use crate::actions::{AgentFindings, AgentProgress, Drift, NotPromoted, Promoted};
 use crate::clock::UnixMillis;
-use crate::experiment::{AgentEvidence, Figures};
+use crate::experiment::Figures;
 
-/// An agent of a step, and whether it is connected.
-pub(in super::super) fn agent((from, connected): &(AgentEvidence, bool)) -> v1::AgentStatus {
+/// An agent of a step.
+pub(in super::super) fn agent(from: &AgentProgress) -> v1::AgentStatus {
     v1::AgentStatus {
         uid: from.uid.to_string(),
         host: from.host.clone(),
-        connected: *connected,
+        connected: from.connected,
         applied: from.applied,
         failed: from.failed.clone().unwrap_or_default(),
         candidate_cut: from.cut.clone().unwrap_or_default(),
-        horizons: from.count,
+        horizons: from.horizons,
         last_seen_ms: from.last_seen.map(|at| at.0),
-        horizon: from.last().map(|found| (&found.horizon).into()),
+        horizon: from.horizon.as_ref().map(Into::into),
         wave: from.wave.map(Into::into),
     }
 }

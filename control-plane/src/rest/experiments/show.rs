@@ -2,14 +2,14 @@
 
 use api::{
     AgentResults, AgentStatus, Criteria, Experiment, NotPromoted, Promotion, Results, ResultsBy,
-    ResultsLeftOut, ResultsMerge, ResultsRow, Status,
+    ResultsLeftOut, ResultsMerge, ResultsRow, Status, Uncounted,
 };
 
 use super::{AppState, Refusal, Stored};
 use crate::actions::rows::{self, By, Rows};
 use crate::actions::{self, AgentFindings, Progress, Promoted};
 use crate::clock::UnixMillis;
-use crate::experiment::{AgentEvidence, Figures};
+use crate::experiment::Figures;
 use crate::store::merges::Grain;
 
 impl From<Stored> for Experiment {
@@ -58,7 +58,8 @@ fn reasons(experiment: &Stored) -> Vec<api::Reason> {
 /// The store's.
 pub async fn status(state: &AppState, experiment: &Stored) -> Result<Status, Refusal> {
     let run = experiment.state.run();
-    let Progress { agents, horizon, since, promoted } = actions::progress(state, experiment).await?;
+    let Progress { agents, horizon, since, promoted, uncounted } =
+        actions::progress(state, experiment).await?;
     Ok(Status {
         id: experiment.id.0,
         phase: experiment.state.phase().into(),
@@ -68,12 +69,14 @@ pub async fn status(state: &AppState, experiment: &Stored) -> Result<Status, Ref
         weight_bp: run.map(|run| run.step.weight_bp()),
         since: since.map(Into::into),
         horizon: horizon.map(Into::into),
-        agents: agents.into_iter().map(agent).collect(),
+        agents: agents.into_iter().map(AgentStatus::from).collect(),
         verdict: experiment.verdict.clone().map(Into::into),
         reasons: reasons(experiment),
         frozen: experiment.frozen.clone().map(Into::into),
         not_promoted: promoted.iter().flat_map(|all| &all.not_promoted).map(NotPromoted::from).collect(),
         promotion: promoted.map(Promotion::from),
+        ended_at: experiment.state.end().map(|end| end.at.into()),
+        uncounted: uncounted.map(Uncounted::from),
     })
 }
 
@@ -93,20 +96,28 @@ pub fn criteria(experiment: Stored) -> Criteria {
     }
 }
 
-/// An agent of the step, and whether it is connected.
-fn agent((agent, connected): (AgentEvidence, bool)) -> AgentStatus {
-    AgentStatus {
-        uid: agent.uid.into(),
-        connected,
-        applied: agent.applied,
-        wave: agent.wave,
-        horizons: agent.count,
-        idle_horizons: agent.idle,
-        last_seen: agent.last_seen.map(Into::into),
-        horizon: agent.last().map(|found| Figures::of([&found.horizon]).into()),
-        host: agent.host,
-        failed: agent.failed,
-        candidate_cut: agent.cut,
+impl From<actions::AgentProgress> for AgentStatus {
+    fn from(agent: actions::AgentProgress) -> Self {
+        Self {
+            uid: agent.uid.into(),
+            connected: agent.connected,
+            applied: agent.applied,
+            wave: agent.wave,
+            horizons: agent.horizons,
+            idle_horizons: agent.idle,
+            last_seen: agent.last_seen.map(Into::into),
+            horizon: agent.horizon.map(|found| Figures::of([&found]).into()),
+            host: agent.host,
+            failed: agent.failed,
+            candidate_cut: agent.cut,
+        }
+    }
+}
+
+impl From<actions::Uncounted> for Uncounted {
+    fn from(uncounted: actions::Uncounted) -> Self {
+        let actions::Uncounted { hosts, agents, since, due, sentence } = uncounted;
+        Self { hosts, agents, since: since.into(), due: due.map(Into::into), sentence }
     }
 }
 
@@ -139,6 +150,7 @@ pub async fn results(
         Some(by) => Some(rows::rows(&mut reader, experiment, by.into(), &found).await?),
         None => None,
     };
+    let uncounted = actions::uncounted(&mut reader, experiment, state.clock.now()).await?;
     drop(reader);
     let total = actions::total(&found);
     Ok(Results {
@@ -150,6 +162,7 @@ pub async fn results(
         reasons: reasons(experiment),
         left_out: rows.as_ref().and_then(left_out),
         rows: rows.map(|rows| rows.rows.into_iter().map(Into::into).collect()),
+        uncounted: uncounted.map(Uncounted::from),
     })
 }
 
