@@ -59,6 +59,10 @@ pub struct Agent {
     /// What it has refused of what it was told last: it runs what it ran before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_config: Option<RefusedConfig>,
+    /// What it waits for before it is told a content that is new to agents of its version, in a sentence. Of one agent alone; lists are
+    /// without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
     /// True if nothing is pushed to it and it is in no experiment: its own config says `phoenix.experiments: refuse`, it cannot
     /// run a generation, or it has no credential of its own.
     pub refuses_configs: bool,

@@ -25,12 +25,34 @@ pub struct Deployment {
     pub created_by: String,
     /// Time.
     pub created_at: Timestamp,
+    /// Agents that run it, and what the others wait for: of the version in force of one deployment. Lists are without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staging: Option<Staging>,
+}
+
+/// Staging of a deployment: what no agent of a version has run goes to one agent, then to 5 %, then to the rest, and each wave
+/// waits for the trial of the one before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Staging {
+    /// Number of agents that it is for: they match, and no deployment goes before it there.
+    pub of: u32,
+    /// Number of those that run it.
+    pub on: u32,
+    /// Number of those that have refused it.
+    pub refused: u32,
+    /// Number of those that were told, and have not answered yet.
+    pub told: u32,
+    /// Number of those that were not told yet.
+    pub waiting: u32,
+    /// All of it, and what is waited for, in words.
+    pub sentence: String,
 }
 
 /// The version in force of a deployment, and its place among the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeploymentSummary {
-    /// Its precedence: of those with a config that an agent matches, it runs the one of the lowest number.
+    /// Its precedence: of those that an agent matches, it runs the one of the lowest number. 0 for one that has ended, which nobody
+    /// runs.
     pub precedence: u32,
     /// The version in force.
     #[serde(flatten)]

@@ -29,7 +29,7 @@ pub use agent::{Agent, AgentGeneration, ConnectionSettings, Enroll, Enrolled, Re
 pub use api_key::{ApiKey, CreateApiKey, CreatedApiKey};
 pub use audit::{AnchorMisfit, AnchorState, AuditAnchor, AuditEntry, ChainState, SignatureState};
 pub use auth::{AccessToken, BeginSso, BegunSso, ChangePassword, FinishSso, Login, Me, Refresh, Setup};
-pub use deployment::{CreateDeployment, Deployment, DeploymentSummary, RollBackDeployment};
+pub use deployment::{CreateDeployment, Deployment, DeploymentSummary, RollBackDeployment, Staging};
 pub use enrollment_token::{CreateToken, CreatedToken, EnrollmentToken, MaxUses, Word};
 pub use experiment::{
     AgentResults, AgentStatus, Allow, AllowedMetrics, AllowedParts, Answer, AskedStep, AtEnd, Basis,

@@ -112,6 +112,7 @@ pub struct Metrics {
     told: Family<Told, Counter>,
     anchors: Family<Anchored, Counter>,
     decides: Gauge,
+    waiting: Gauge,
 }
 
 impl Default for Metrics {
@@ -133,6 +134,7 @@ impl Default for Metrics {
             told: Family::default(),
             anchors: Family::default(),
             decides: Gauge::default(),
+            waiting: Gauge::default(),
         };
         metrics.register("phoenix_http_requests", "Requests answered", metrics.answers.clone());
         let help = "Time from a request's head to the head of its answer, in seconds";
@@ -163,6 +165,9 @@ impl Default for Metrics {
         metrics.register("phoenix_audit_anchors", help, metrics.anchors.clone());
         let help = "1 of the replica that decides, 0 of the others";
         metrics.register("phoenix_decides", help, metrics.decides.clone());
+        let help =
+            "Agents that wait for a wave: what is new to agents of their version is tried by others first";
+        metrics.register("phoenix_agents_waiting", help, metrics.waiting.clone());
         let mut registry = metrics.registry.lock().unwrap_or_else(PoisonError::into_inner);
         registry.register_collector(Box::new(Arc::clone(&metrics.experiments)));
         registry.register_collector(Box::new(Arc::clone(&metrics.certificates)));
@@ -262,6 +267,11 @@ impl Metrics {
         if !decides {
             self.experiments.clear();
         }
+    }
+
+    /// Notes how many agents wait for a wave.
+    pub fn agents_wait(&self, agents: usize) {
+        self.waiting.set(i64::try_from(agents).unwrap_or(i64::MAX));
     }
 
     /// All of it as text of OpenMetrics, exemplars included.

@@ -158,6 +158,9 @@ fn one(answer: &Value, show: Show) -> anyhow::Result<()> {
             reason.trim_end_matches('.')
         ))?;
     }
+    if let Some(waits) = &agent.waits {
+        line(&format!("waits       {waits}"))?;
+    }
     line(&proof(&agent.enrolled_by, agent.own_credential))?;
     if let Some(ConnectionSettings { status, error }) = &agent.connection_settings {
         let why = error.as_ref().map(|why| format!(": {why}")).unwrap_or_default();

@@ -7,8 +7,9 @@ use api::{CreateDeployment, Deployment, DeploymentSummary, RollBackDeployment};
 use clap::Subcommand;
 use client::{Client, Method};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
 
-use super::show::{Column, Show, cell, line};
+use super::show::{Column, Show, cell, fields, line};
 
 const COLUMNS: [Column<Deployment>; 7] = [
     ("id", |version| version.id.to_string()),
@@ -21,7 +22,7 @@ const COLUMNS: [Column<Deployment>; 7] = [
 ];
 
 const LISTED: [Column<DeploymentSummary>; 7] = [
-    ("precedence", |one| one.precedence.to_string()),
+    ("precedence", precedence),
     ("id", |one| one.version.id.to_string()),
     ("version", |one| one.version.version.to_string()),
     ("selector", |one| one.version.selector.clone()),
@@ -29,6 +30,11 @@ const LISTED: [Column<DeploymentSummary>; 7] = [
     ("experiment", |one| cell(one.version.experiment_id)),
     ("since", |one| one.version.created_at.to_string()),
 ];
+
+/// Precedence of a deployment. One that has ended has none, whatever an earlier release numbers it.
+fn precedence(one: &DeploymentSummary) -> String {
+    if one.version.config.is_some() { one.precedence.to_string() } else { String::new() }
+}
 
 #[derive(Subcommand, Clone)]
 pub enum Command {
@@ -89,7 +95,7 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
         }
         Command::Get { id } => {
             let answer = client.get(&path(&id, "")).await?;
-            show.one(&answer, &COLUMNS)?;
+            one(&answer, show)?;
             return match answer["config"].as_str().filter(|_| !show.is_for_programs()) {
                 Some(config) => line(&format!("\n{}", config.trim_end())),
                 None => Ok(()),
@@ -107,5 +113,12 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
         }
         Command::End { id } => client.call(Method::DELETE, &path(&id, ""), None).await?,
     };
-    show.one(&changed, &COLUMNS)
+    one(&changed, show)
+}
+
+/// Prints a version, and how far it is.
+fn one(answer: &Value, show: Show) -> anyhow::Result<()> {
+    let Some(version) = show.read::<Deployment>(answer)? else { return Ok(()) };
+    fields(&version, &COLUMNS)?;
+    version.staging.map_or(Ok(()), |staging| line(&format!("staging     {}", staging.sentence)))
 }

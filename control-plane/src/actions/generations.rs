@@ -31,13 +31,13 @@ pub struct Changes {
     pub due: Option<UnixMillis>,
 }
 
-/// Wave of an experiment's content.
+/// Wave of a content that is new to agents of its version.
 #[derive(Debug)]
 pub struct Begun {
     /// Tenant.
     pub tenant_id: TenantId,
-    /// The experiment.
-    pub experiment_id: ExperimentId,
+    /// The experiment whose content it is; nothing of a deployment's.
+    pub experiment_id: Option<ExperimentId>,
     /// Its number, from 1.
     pub wave: u8,
     /// Hosts of the agents that are offered it now.
@@ -111,12 +111,18 @@ pub async fn offer<D: PartialEq>(
         trials::know(&mut tx, *tenant, content, now).await?;
     }
     for Begun { tenant_id, experiment_id, wave, hosts, of } in &changed.begun {
+        let Some(experiment_id) = experiment_id else { continue };
         let named = &hosts[..hosts.len().min(NAMED)];
         let detail = json!({ "wave": wave, "agents": hosts.len(), "of": of, "hosts": named });
         experiments::happened(&mut tx, *tenant_id, *experiment_id, (now, "wave", &detail)).await?;
     }
     generations::insert(&mut tx, &changed.offers, now).await?;
     tx.commit().await?;
+    for Begun { tenant_id, experiment_id, wave, hosts, of } in &changed.begun {
+        let experiment = experiment_id.map(|id| id.to_string());
+        let (now, first) = (hosts.len(), hosts.first().map(String::as_str));
+        tracing::info!(tenant = %tenant_id, experiment, wave, agents = now, of, first, "a wave of agents is told what is new to their version");
+    }
     if !changed.offers.is_empty() {
         tracing::info!(agents = changed.offers.len(), "agents are to run other generations");
     }

@@ -37,6 +37,7 @@ pub mod schedule;
 mod signals;
 pub mod slices;
 pub mod sso;
+pub mod staging;
 pub mod statuses;
 pub mod templates;
 pub mod tenants;

@@ -59,6 +59,7 @@ impl From<agents::Agent> for Agent {
             effective_hash: agent.effective_hash,
             local_override_pending: agent.local_override_pending,
             refused_config: None,
+            waits: None,
             refuses_configs: agent.refuses_configs,
             own_credential: agent.own_credential,
             connection_settings: agent
@@ -141,7 +142,9 @@ async fn get(
     let files = arrivals::files(&mut reader, actor.tenant_id, uid).await?;
     let effective_config = files.and_then(|files| serde_json::from_str(&files).ok()).unwrap_or_default();
     let latest = told::latest_of(&mut reader, actor.tenant_id, &[uid]).await?;
-    Ok(Json(Agent { effective_config, refused_config: latest.get(&uid).and_then(refused), ..agent }))
+    let waits = actions::staging::waits(&state, &mut reader, actor.tenant_id, uid).await?;
+    let refused_config = latest.get(&uid).and_then(refused);
+    Ok(Json(Agent { effective_config, refused_config, waits, ..agent }))
 }
 
 /// Generations that an agent was told to run, the newest first: each with what was pushed, what became of it, and whether it is

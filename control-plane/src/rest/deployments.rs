@@ -1,10 +1,11 @@
 //! `/api/v1/deployments`: the pipelines that agents run outside of experiments.
 
-use api::{CreateDeployment, Deployment, DeploymentSummary, Page, Problem, RollBackDeployment};
+use api::{CreateDeployment, Deployment, DeploymentSummary, Page, Problem, RollBackDeployment, Staging};
 use axum::extract::State;
 use axum::http::StatusCode;
 
 use crate::actions::deployments::{self as actions, NewDeployment};
+use crate::actions::staging::{self, staging};
 use crate::auth::Actor;
 use crate::http::{Access, IfMatch, Json, PageQuery, Path, Query, Routes, Tagged, page};
 use crate::refusal::Refusal;
@@ -34,12 +35,27 @@ impl From<deployments::Deployment> for Deployment {
             experiment_id: version.experiment_id.map(Into::into),
             created_by: version.created_by,
             created_at: version.created_at.into(),
+            staging: None,
         }
     }
 }
 
-fn tagged(version: deployments::Deployment) -> Tagged<Deployment> {
-    Tagged { version: version.version, document: version.into() }
+impl From<staging::Staging> for Staging {
+    fn from(staging: staging::Staging) -> Self {
+        let staging::Staging { of, on, refused, told, waiting, sentence } = staging;
+        Self { of, on, refused, told, waiting, sentence }
+    }
+}
+
+/// A version, with how far it is.
+async fn tagged(
+    state: &AppState,
+    actor: &Actor,
+    version: deployments::Deployment,
+) -> Result<Tagged<Deployment>, Refusal> {
+    let mut reader = state.store.read(actor.tenant_id).await?;
+    let staging = staging(state, &mut reader, actor.tenant_id, &version).await?.map(Staging::from);
+    Ok(Tagged { version: version.version, document: Deployment { staging, ..version.into() } })
 }
 
 /// The version in force of each deployment, in the order of precedence: an agent runs the first one with a config whose selector
@@ -56,7 +72,13 @@ async fn list(
     let (after, limit) = (asked.after::<DeploymentId>()?, asked.limit()?);
     let mut reader = state.store.read(actor.tenant_id).await?;
     let all = deployments::latest(&mut reader, actor.tenant_id).await?.into_iter().rev();
-    let numbered: Vec<_> = (1..).zip(all).collect();
+    // One that has ended has no place among those that agents may run.
+    let mut last = 0;
+    let numbered = all.map(|one| {
+        last += u32::from(one.config.is_some());
+        (if one.config.is_some() { last } else { 0 }, one)
+    });
+    let numbered: Vec<_> = numbered.collect();
     let begin = after.and_then(|after| numbered.iter().position(|(_, one)| one.id == after));
     let rest = numbered.into_iter().skip(begin.map_or(0, |at| at + 1)).take(limit as usize + 1);
     let shown = rest.map(|(precedence, one)| DeploymentSummary { precedence, version: one.into() });
@@ -74,7 +96,9 @@ async fn get(
     Path(id): Path<DeploymentId>,
 ) -> Result<Tagged<Deployment>, Refusal> {
     let mut reader = state.store.read(actor.tenant_id).await?;
-    Ok(tagged(actions::latest(&mut reader, &actor, id).await?))
+    let latest = actions::latest(&mut reader, &actor, id).await?;
+    drop(reader);
+    tagged(&state, &actor, latest).await
 }
 
 /// All versions of a deployment, the newest first.
@@ -116,7 +140,7 @@ async fn create(
         )
     })?;
     let made = actions::create(&state, &actor, NewDeployment { selector, pipeline, config }).await?;
-    Ok((StatusCode::CREATED, tagged(made)))
+    Ok((StatusCode::CREATED, tagged(&state, &actor, made).await?))
 }
 
 /// Puts an earlier version in force again, as the next one. Possible while the tenant is frozen.
@@ -135,7 +159,7 @@ async fn roll_back(
     IfMatch(version): IfMatch,
     Json(RollBackDeployment { to }): Json<RollBackDeployment>,
 ) -> Result<Tagged<Deployment>, Refusal> {
-    Ok(tagged(actions::roll_back(&state, &actor, (id, version), to).await?))
+    tagged(&state, &actor, actions::roll_back(&state, &actor, (id, version), to).await?).await
 }
 
 /// Ends a deployment: its agents go back to what they run without it. Its versions stay, and may be put in force again.
@@ -152,5 +176,5 @@ async fn end(
     Path(id): Path<DeploymentId>,
     IfMatch(version): IfMatch,
 ) -> Result<Tagged<Deployment>, Refusal> {
-    Ok(tagged(actions::end(&state, &actor, (id, version)).await?))
+    tagged(&state, &actor, actions::end(&state, &actor, (id, version)).await?).await
 }

@@ -58,9 +58,16 @@ pub async fn under_way(connection: &mut Connection) -> Result<Vec<AgentTrial>, S
 /// # Errors
 /// The store's.
 pub async fn waves(connection: &mut Connection, tenant: TenantId) -> Result<Vec<(AgentUid, u8)>, StoreError> {
-    let rows = query("SELECT * FROM content_trials WHERE tenant_id = $1").bind(tenant);
-    let rows = rows.fetch_all(connection).await?;
-    rows.iter().map(|row| read(row).map(|of| (of.agent, of.trial.wave))).collect()
+    Ok(of_tenant(connection, tenant).await?.into_iter().map(|of| (of.agent, of.trial.wave)).collect())
+}
+
+/// A tenant's agents that try a content, or wait for others that do.
+///
+/// # Errors
+/// The store's.
+pub async fn of_tenant(connection: &mut Connection, tenant: TenantId) -> Result<Vec<AgentTrial>, StoreError> {
+    let rows = query("SELECT * FROM content_trials WHERE tenant_id = $1 ORDER BY agent_uid").bind(tenant);
+    rows.fetch_all(connection).await?.iter().map(read).collect()
 }
 
 /// Writes down how far trials of agents are.

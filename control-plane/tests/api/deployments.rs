@@ -59,6 +59,7 @@ async fn agents_run_the_deployment_of_the_lowest_number_that_they_match_in_each_
     let path = format!("{PATH}/{}", second["id"].as_str().unwrap());
     let ended = server.delete(&path, &operator).await;
     assert_eq!((&ended.body["version"], &ended.body["config"]), (&json!(2), &Value::Null), "{ended:?}");
+    assert_eq!(order().await, [of(0, &second), of(1, &first.body)], "what has ended has no place");
     assert_eq!(server.delete(&path, &operator).await.refusal(), 409);
     agent.apply().await;
     assert!(runs(&agent, "a"), "{}", agent.body());
@@ -151,13 +152,67 @@ async fn what_no_agent_has_run_comes_to_the_next_only_after_one_has_lived_with_i
     for number in 1..=3 {
         agents.push(Agent::enroll_of(&server, &admin, number, "one").await);
     }
-    deploy(&server, &admin, "", "a").await;
+    let made = deploy(&server, &admin, "", "a").await.body;
+    let staging = async || {
+        let answer = server.get(&format!("{PATH}/{}", made["id"].as_str().unwrap()), &admin).await.body;
+        answer["staging"].clone()
+    };
     let (began, mut running) = (Instant::now(), Vec::new());
     for trials in 0..3 {
         let mut agent = offered(&mut agents, &running).await;
         assert!(began.elapsed() >= TRIAL * trials, "{trials} trials in {:?}", began.elapsed());
+        let found = staging().await;
+        let (of, waiting) = (found["of"].as_u64(), found["waiting"].as_u64());
+        assert_eq!((of, waiting), (Some(3), Some(2 - u64::from(trials))), "{found}");
+        assert_eq!((found["on"].as_u64(), found["told"].as_u64()), (Some(trials.into()), Some(1)), "{found}");
+        let said = found["sentence"].as_str().unwrap();
+        assert!(said.starts_with(&format!("It runs on {trials} of 3 agents. Told to h")), "{said}");
+        assert_eq!(said.contains("another agent takes the place after"), trials < 2, "{said}");
+        if let Some(other) = agents.first() {
+            let other = server.get(&format!("/api/v1/agents/{}", other.uid), &admin).await.body;
+            assert!(other["waits"].as_str().unwrap().starts_with("It waits for h"), "{other}");
+        }
+        let own = server.get(&format!("/api/v1/agents/{}", agent.uid), &admin).await.body;
+        assert_eq!(own["waits"], Value::Null, "it was told");
         agent.apply().await;
         agent.says.push(("phoenix.generation", "1".to_owned()));
         running.push(agent);
+        let said = staging().await["sentence"].as_str().unwrap().to_owned();
+        assert!(said.starts_with(&format!("It runs on {} of 3 agents.", trials + 1)), "{said}");
     }
+    assert_eq!(staging().await["sentence"], "It runs on 3 of 3 agents.");
+}
+
+#[tokio::test]
+async fn a_deployment_that_no_agent_matches_says_so_and_one_that_waits_says_for_what() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let nobody = deploy(&server, &admin, "number=9", "a").await;
+    assert_eq!(
+        (nobody.status, &nobody.body["staging"]["of"]),
+        (StatusCode::CREATED, &json!(0)),
+        "{nobody:?}"
+    );
+    assert!(
+        nobody.body["staging"]["sentence"].as_str().unwrap().starts_with("No agent is there"),
+        "{nobody:?}"
+    );
+    let agent = Agent::enroll(&server, &admin).await;
+    let said = async |id: &Value| {
+        let path = format!("{PATH}/{}", id.as_str().unwrap());
+        server.get(&path, &admin).await.body["staging"]["sentence"].as_str().unwrap().to_owned()
+    };
+    let first = deploy(&server, &admin, "", "a").await.body;
+    let second = deploy(&server, &admin, "number=1", "b").await.body;
+    assert!(
+        said(&first["id"]).await.starts_with("No agent is there that it is for"),
+        "the other goes before it"
+    );
+    assert!(said(&second["id"]).await.starts_with("It runs on 0 of 1 agent."), "{}", agent.uid);
+    let ended = server.delete(&format!("{PATH}/{}", second["id"].as_str().unwrap()), &admin).await.body;
+    assert_eq!(ended["staging"], Value::Null);
+    let freeze = json!({ "reason": "a holiday" });
+    let frozen = server.put("/api/v1/freeze", &admin, freeze).await;
+    assert!(frozen.status.is_success(), "{frozen:?}");
+    assert!(said(&first["id"]).await.contains("for the end of the freeze"), "{}", said(&first["id"]).await);
 }

@@ -32,6 +32,7 @@ pub async fn hold_back(
     let known = Known::of(trials::known(reader).await?);
     let mut before: Trials =
         trials::under_way(reader).await?.into_iter().map(|of| ((of.tenant_id, of.agent), of)).collect();
+    state.metrics.agents_wait(before.values().filter(|of| of.trial.wave == WAITING).count());
     // Where it is frozen, no wave begins, and each agent stays in the one that it is in.
     before.retain(|(tenant, _), _| !frozen.contains_key(tenant));
     let (mut changes, now) = (Changes::default(), state.clock.now());
@@ -171,19 +172,19 @@ fn wait(told: &mut Told) {
     }
 }
 
-/// Waves that begin now, of experiments: for who watches them.
+/// Waves that begin now, for who watches experiments, and for the log.
 fn begun(told: &[Told], agents: &[usize], before: &[Assigned], after: &[Trial]) -> Vec<Begun> {
-    let mut begun: BTreeMap<(ExperimentId, u8), Begun> = BTreeMap::new();
+    let mut begun: BTreeMap<(Option<ExperimentId>, u8), Begun> = BTreeMap::new();
     for ((&at, before), after) in agents.iter().zip(before).zip(after) {
         let was = before.trial.as_ref().map_or(WAITING, |trial| trial.wave);
         let Goal::Run(wanted) = &told[at].goal else { continue };
-        let Some((id, _)) = &wanted.of else { continue };
+        let id = wanted.of.as_ref().map(|(id, _)| *id);
         if was != WAITING || after.wave == WAITING || before.runs.is_some() {
             continue;
         }
-        let (tenant_id, experiment_id, wave) = (told[at].member.tenant_id, *id, after.wave);
+        let (tenant_id, experiment_id, wave) = (told[at].member.tenant_id, id, after.wave);
         let new = Begun { tenant_id, experiment_id, wave, hosts: Vec::new(), of: agents.len() };
-        begun.entry((*id, wave)).or_insert(new).hosts.push(told[at].member.host.clone());
+        begun.entry((id, wave)).or_insert(new).hosts.push(told[at].member.host.clone());
     }
     begun.into_values().collect()
 }
