@@ -40,6 +40,7 @@ use crate::outgoing::{NotATarget, Outgoing, Rules};
 use crate::plans::PlanDigests;
 use crate::replica::Replica;
 use crate::seal::Seal;
+use crate::serving::{NotServed, Serving};
 use crate::sso::{Settings, Sso};
 use crate::store::reports::{Come, Outcome};
 use crate::store::statuses::{Heard, Known};
@@ -109,6 +110,14 @@ pub enum BootError {
          (the service's login is --database or DATABASE_URL), or the owner is left out"
     )]
     OwnerOfFile(Address),
+    /// Another process has the database.
+    #[error("{address}: {source}")]
+    NotServed {
+        /// Address of the database.
+        address: Address,
+        /// Who has it.
+        source: NotServed,
+    },
     /// The store cannot be opened.
     #[error("{address}: {source}")]
     Open {
@@ -137,6 +146,8 @@ pub struct App {
     stop: watch::Sender<bool>,
     rest: Listener,
     fleet: Listener,
+    /// Held until it has ended.
+    lock: Option<Serving>,
 }
 
 /// Makes the data directory, closed to others, if it is missing.
@@ -173,6 +184,13 @@ impl App {
                 }
             }
         }
+        let lock = match &address {
+            Address::Sqlite(file) => Some(
+                Serving::begin(file, clock.now())
+                    .map_err(|source| BootError::NotServed { address: address.clone(), source })?,
+            ),
+            Address::Postgres(_) => None,
+        };
         let opened = Store::prepare(&address, owner.as_ref()).await;
         let store = opened.map_err(|source| BootError::Open { address, source })?;
         store.waits().register(&metrics);
@@ -231,7 +249,7 @@ impl App {
             walks: Walks::default(),
             stopping,
         });
-        Ok(Self { state, told, found, stop, rest, fleet })
+        Ok(Self { state, told, found, stop, rest, fleet, lock })
     }
 
     /// Bound addresses of both listeners.
@@ -249,7 +267,7 @@ impl App {
 
     /// Serves until `end`, then drains.
     pub async fn run(self, end: impl Future<Output = ()>) {
-        let Self { state, told, found, stop, rest, fleet } = self;
+        let Self { state, told, found, stop, rest, fleet, lock } = self;
         let mut serving = JoinSet::new();
         let people = rest::router(state.clone()).merge(grpc::router(state.clone()));
         serving.spawn(rest.serve(people, state.stopping()));
@@ -269,6 +287,7 @@ impl App {
         anchors::at_the_end(&state).await;
         state.store.close().await;
         state.traces.end().await;
+        drop(lock);
     }
 }
 

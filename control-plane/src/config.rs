@@ -27,7 +27,8 @@ pub struct Cli {
 /// Commands of the process.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve until a signal ends it. Pending migrations are applied first, by who may.
+    /// Serve until a signal ends it. Pending migrations are applied first, by who may. A database in a file is served by one process
+    /// alone.
     Serve(Box<Serve>),
     /// Move the schema of the database, or show where it is.
     #[command(subcommand)]

@@ -37,6 +37,7 @@ pub mod rest;
 pub mod role;
 pub mod seal;
 pub mod selector;
+pub mod serving;
 pub mod sso;
 pub mod state;
 pub mod store;

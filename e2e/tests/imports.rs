@@ -235,6 +235,7 @@ const CONTROL_PLANE: &[&str] = &[
     "outgoing",
     "seal",
     "selector",
+    "serving",
     "webhook",
     "anchor",
     "metrics",

@@ -111,7 +111,7 @@ const OWNERS: u32 = 0o600;
 /// may read the lock of migrations may hold it, and so keep every process from its start.
 fn keep_private(file: &Path) -> io::Result<()> {
     File::options().create(true).append(true).mode(OWNERS).open(file)?;
-    for suffix in ["", "-wal", "-shm", ".migrating"] {
+    for suffix in ["", "-wal", "-shm", ".migrating", ".serving"] {
         let mut path = file.as_os_str().to_owned();
         path.push(suffix);
         match std::fs::metadata(PathBuf::from(&path)) {

@@ -26,6 +26,7 @@ mod held_left;
 mod initializing;
 mod nodes;
 mod observe_only;
+mod one_server;
 mod own_metrics;
 mod own_traces;
 mod patch;
