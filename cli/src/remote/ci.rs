@@ -87,6 +87,9 @@ async fn decide(args: &Args, client: &Client) -> anyhow::Result<Decision> {
     if experiments != 1 {
         bail!("the files hold {experiments} experiments; `phoenix ci` waits for one");
     }
+    if documents.len() > 1 {
+        apply::check(&documents, client).await?;
+    }
     let mut last = None;
     for document in &documents {
         let mut applied = apply::apply(document, &documents, client, false).await?;

@@ -1,13 +1,14 @@
 //! `phoenix template …`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use api::{RenderedTemplate, TemplateDetail, TemplateSummary};
 use clap::Subcommand;
 use client::{Client, Method};
 use serde_json::{Map, Value, json};
 
+use super::apply::Place;
 use super::show::{Column, Show, line};
 
 const SUMMARY: [Column<TemplateSummary>; 4] = [
@@ -67,12 +68,14 @@ pub enum Command {
 pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Result<()> {
     match command {
         Command::Create { name, file } => {
-            let body = json!({ "name": name, "text": read(&file)? });
-            show.one(&client.post("/templates", &body).await?, &SUMMARY)
+            let text = read(&file)?;
+            let made = client.post("/templates", &json!({ "name": name, "text": text })).await;
+            show.one(&placed(made, &format!("template {name}"), &file)?, &SUMMARY)
         }
         Command::Version { name, file } => {
             let body = json!({ "text": read(&file)? });
-            show.one(&client.post(&format!("/templates/{name}/versions"), &body).await?, &SUMMARY)
+            let made = client.post(&format!("/templates/{name}/versions"), &body).await;
+            show.one(&placed(made, &format!("template {name}"), &file)?, &SUMMARY)
         }
         Command::List => show.list(&client.list("/templates").await?, &SUMMARY),
         Command::Get { name } => show.one(&client.get(&format!("/templates/{name}")).await?, &DETAIL),
@@ -88,6 +91,17 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
             Ok(client.call(Method::DELETE, &format!("/templates/{name}"), None).await.map(drop)?)
         }
     }
+}
+
+/// An answer; of a refusal, its mistakes with their places in the file that was sent as the text.
+fn placed(answer: Result<Value, client::Error>, what: &str, file: &Path) -> anyhow::Result<Value> {
+    answer.map_err(|error| {
+        let error = anyhow::Error::from(error);
+        match Place::of_text(file).told_of_fields(what, &error) {
+            Some(told) => anyhow!(told.join("\n")),
+            None => error.context(what.to_owned()),
+        }
+    })
 }
 
 fn read(path: &PathBuf) -> anyhow::Result<String> {

@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use serde_json::{Map, Value, json};
 use serde_saphyr::Spanned;
 
-use super::place::Place;
+use super::place::{Included, Place};
 
 /// The most documents of all files.
 const MOST: usize = 1_000;
@@ -119,6 +119,12 @@ impl Document {
     pub fn called(&self) -> String {
         format!("{} {}", self.kind, self.name)
     }
+
+    /// Tells whether it is an experiment whose candidate is rendered from this template.
+    pub fn is_of_template(&self, name: &str) -> bool {
+        let of = self.body.get("candidate").and_then(|candidate| candidate["template"]["name"].as_str());
+        self.kind == Kind::Experiment && of == Some(name)
+    }
 }
 
 /// Reads files. What is wrong in one of them, or in a document, hides nothing of the others: files that cannot be read or are no
@@ -170,8 +176,9 @@ impl Read {
                 number: at + 1,
                 first: written.referenced.line(),
                 lines: fields.iter().map(|(name, value)| (name.clone(), value.referenced.line())).collect(),
+                text: None,
             };
-            let document = self.document(written.value.0, dir, place);
+            let document = self.document(written.value.0, (dir, &text), place);
             self.documents.extend(document);
         }
         Ok(())
@@ -181,7 +188,7 @@ impl Read {
     fn document(
         &mut self,
         fields: Option<Vec<(String, Spanned<Value>)>>,
-        dir: &Path,
+        (dir, source): (&Path, &str),
         place: Place,
     ) -> Option<Document> {
         let Some(fields) = fields else {
@@ -198,7 +205,8 @@ impl Read {
             Kind::Template => ("file", template_text(&mut body, dir)),
             Kind::Experiment => ("candidate", candidate(&mut body, dir)),
         };
-        let is_read = self.keep(&place, field, text).is_some();
+        let included = self.keep(&place, field, text);
+        let is_read = included.is_some();
         let (kind, name) = (kind?, name?);
         if !is_read && kind == Kind::Template {
             return None;
@@ -207,7 +215,11 @@ impl Read {
             // It is right, so that what is said then is of the other fields.
             body.insert(field.to_owned(), json!({ "config": NOTHING }));
         }
-        Some(Document { kind, name, body, place })
+        let text = match included.flatten() {
+            Some(file) => Some(Included::File(shown(&file))),
+            None => block(source, &body, &place),
+        };
+        Some(Document { kind, name, body, place: Place { text, ..place } })
     }
 
     fn keep<T>(&mut self, place: &Place, field: &str, found: anyhow::Result<T>) -> Option<T> {
@@ -224,25 +236,44 @@ fn kind(body: &mut Map<String, Value>) -> anyhow::Result<Kind> {
     }
 }
 
-fn template_text(body: &mut Map<String, Value>, dir: &Path) -> anyhow::Result<()> {
-    include(body, "text", dir)?;
+/// The file that the text is of, if it is of one.
+fn template_text(body: &mut Map<String, Value>, dir: &Path) -> anyhow::Result<Option<PathBuf>> {
+    let file = include(body, "text", dir)?;
     if !body.get("text").is_some_and(Value::is_string) {
         bail!("the template has neither text nor file");
     }
-    Ok(())
+    Ok(file)
 }
 
-fn candidate(body: &mut Map<String, Value>, dir: &Path) -> anyhow::Result<()> {
+/// As [`template_text`], of a candidate.
+fn candidate(body: &mut Map<String, Value>, dir: &Path) -> anyhow::Result<Option<PathBuf>> {
     match body.get_mut("candidate") {
         Some(Value::Object(candidate)) => include(candidate, "config", dir).context("candidate"),
-        _ => Ok(()),
+        _ => Ok(None),
     }
 }
 
-/// Puts the text of the file that `file` names, if it is there, in the place of `field`. What is not below the document's
+/// Place of the text of a document in its file, if it stands there line by line: not where it is quoted or folded.
+fn block(source: &str, body: &Map<String, Value>, place: &Place) -> Option<Included> {
+    let of_candidate = || body.get("candidate").and_then(|candidate| candidate.get("config"));
+    let text = body.get("text").or_else(of_candidate)?.as_str()?;
+    let first = text.lines().next()?;
+    let lines: Vec<&str> = source.lines().collect();
+    let from = usize::try_from(place.first).ok()?.saturating_sub(1);
+    (from..lines.len()).find_map(|at| {
+        let indent = lines[at].strip_suffix(first)?;
+        let is_indent = indent.chars().all(|letter| letter == ' ');
+        let stands = |(line, own): (&str, &&str)| *own == format!("{indent}{line}") || line.trim().is_empty();
+        let is_whole = at + text.lines().count() <= lines.len();
+        let found = is_indent && is_whole && text.lines().zip(&lines[at..]).all(stands);
+        found.then_some(Included::Block(at as u64, indent.len() as u64))
+    })
+}
+
+/// Puts the text of the file that `file` names, if it is there, in the place of `field`, and returns that file. What is not below the document's
 /// folder is not read: who writes a document for somebody else's CI would get at keys of that machine.
-fn include(body: &mut Map<String, Value>, field: &str, dir: &Path) -> anyhow::Result<()> {
-    let Some(path) = body.remove("file") else { return Ok(()) };
+fn include(body: &mut Map<String, Value>, field: &str, dir: &Path) -> anyhow::Result<Option<PathBuf>> {
+    let Some(path) = body.remove("file") else { return Ok(None) };
     let Some(path) = path.as_str() else { bail!("file: {path} (expected the path of a file)") };
     if body.contains_key(field) {
         bail!("it has both file and {field}; leave one of them out");
@@ -255,7 +286,7 @@ fn include(body: &mut Map<String, Value>, field: &str, dir: &Path) -> anyhow::Re
     }
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     body.insert(field.to_owned(), text.into());
-    Ok(())
+    Ok(Some(path))
 }
 
 fn text(file: &Path) -> anyhow::Result<String> {

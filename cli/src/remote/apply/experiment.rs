@@ -92,9 +92,7 @@ pub async fn start(applied: &mut Applied, client: &Client) -> anyhow::Result<()>
 
 /// Tells whether its template is one of the documents: in a dry run it is not there yet.
 fn awaits(document: &Document, all: &[Document]) -> bool {
-    let template =
-        document.body.get("candidate").and_then(|candidate| candidate["template"]["name"].as_str());
-    all.iter().any(|other| other.kind == Kind::Template && Some(other.name.as_str()) == template)
+    all.iter().any(|other| other.kind == Kind::Template && document.is_of_template(&other.name))
 }
 
 /// The experiment of this name.

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use documents::Read;
 pub use documents::{Document, Kind};
+pub use place::Place;
 
 use super::show::{Show, line};
 
@@ -97,12 +98,45 @@ pub async fn read(files: &[PathBuf], client: &Client) -> anyhow::Result<Vec<Docu
     }
 }
 
-/// Applies files, and prints what became of each document. One that is refused keeps no other from being applied.
+/// Asks the control plane about all documents before any is written. Not known before are mistakes of an experiment whose template is
+/// written by the same files, and what changes meanwhile.
+///
+/// # Errors
+/// Its refusals, all of them; a control plane that cannot be reached.
+pub async fn check(documents: &[Document], client: &Client) -> anyhow::Result<()> {
+    let (mut refused, mut changed): (Vec<String>, Vec<&str>) = (Vec::new(), Vec::new());
+    for document in documents {
+        // What a template says now is not what it will say.
+        if changed.iter().any(|template| document.is_of_template(template)) {
+            continue;
+        }
+        let would_be = kept(apply(document, documents, client, true).await, document, &mut refused)?;
+        if document.kind == Kind::Template && would_be.is_none_or(|it| it.change != Change::Unchanged) {
+            changed.push(&document.name);
+        }
+    }
+    match &refused[..] {
+        [] => Ok(()),
+        [only] if documents.len() == 1 => bail!("{only}"),
+        several => bail!(
+            "{} of {} documents refused, so that nothing is applied:\n{}",
+            several.len(),
+            documents.len(),
+            several.join("\n")
+        ),
+    }
+}
+
+/// Applies files, and prints what became of each document. Where one would be refused nothing is applied; one that is refused although
+/// it was not to be keeps no other from being applied.
 ///
 /// # Errors
 /// Files that cannot be read, documents that say no such thing, a control plane that cannot be reached; its refusals, all of them.
 pub async fn run(args: &Args, client: &Client, show: Show) -> anyhow::Result<()> {
     let documents = read(&args.files, client).await?;
+    if !args.dry_run && documents.len() > 1 {
+        check(&documents, client).await?;
+    }
     let (mut applied, mut refused) = (Vec::new(), Vec::new());
     for document in &documents {
         let done = apply(document, &documents, client, args.dry_run).await;

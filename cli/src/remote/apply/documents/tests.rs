@@ -115,3 +115,15 @@ fn all_mistakes_are_told_each_with_its_file_document_and_line() {
         "a.yaml:4, document 1"
     );
 }
+
+#[test]
+fn a_text_is_known_by_its_place_in_the_file_or_by_the_file_that_it_is_of() {
+    let block = "name: e\n---\nkind: template\nname: t\ntext: |\n  a: 1\n\n  b: 2\n";
+    assert_eq!(right(read_text(block))[0].place.text, Some(Included::Block(5, 2)));
+    let candidate = "name: e\ncandidate:\n  config: |\n    a: 1\n    b: 2\n";
+    assert_eq!(right(read_text(candidate))[0].place.text, Some(Included::Block(3, 4)));
+    let beside = right(read_text("kind: template\nname: t\nfile: cheaper.yaml\n")).remove(0).place.text;
+    assert!(matches!(&beside, Some(Included::File(file)) if file.ends_with("cheaper.yaml")), "{beside:?}");
+    let quoted = "kind: template\nname: t\ntext: \"a: 1\\nb: 2\"\n";
+    assert_eq!(right(read_text(quoted))[0].place.text, None);
+}
