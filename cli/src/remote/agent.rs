@@ -80,6 +80,25 @@ const HISTORY: [Column<AgentGeneration>; 7] = [
     ("error", |one| cell(one.error.as_ref())),
 ];
 
+/// The same of an agent that is not connected: what it runs now nobody knows.
+const HISTORY_THEN: [Column<AgentGeneration>; 7] = [
+    HISTORY[0],
+    ("in force when last heard", |one| one.in_force.to_string()),
+    HISTORY[2],
+    HISTORY[3],
+    HISTORY[4],
+    HISTORY[5],
+    HISTORY[6],
+];
+
+/// Sentence about an agent that is not connected, of what it was heard to run; nothing about one that is.
+fn last_heard(agent: &Agent) -> Option<String> {
+    let at = agent.last_seen.as_ref().filter(|_| agent.status != "connected")?;
+    Some(format!(
+        "It is not connected, and was last heard of at {at}: what was in force then may not be now."
+    ))
+}
+
 /// Sentence about a node that two agents claim.
 const CONFLICT: &str = "conflict    the agent that was replaced is there still: nothing that either reports counts. Stop one of them, or \
                         give each a host.id of its own in OTEL_RESOURCE_ATTRIBUTES";
@@ -258,19 +277,38 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
 /// Prints what an agent was told, and what it runs where that is none of it.
 async fn history(uid: &str, client: &Client, show: Show) -> anyhow::Result<()> {
     let told = client.list(&path(uid, "/generations")).await?;
-    show.list(&told, &HISTORY)?;
-    let page = Page::<AgentGeneration>::deserialize(&told).context("the answer is not as expected")?;
-    if show.is_for_programs() || page.items.is_empty() || page.items.iter().any(|one| one.in_force) {
-        return Ok(());
+    if show.is_for_programs() {
+        return show.list(&told, &HISTORY);
     }
     let agent =
         Agent::deserialize(&client.get(&path(uid, "")).await?).context("the answer is not as expected")?;
-    line(runs_else(&agent))
+    let heard = last_heard(&agent);
+    show.list(&told, if heard.is_some() { &HISTORY_THEN } else { &HISTORY })?;
+    let page = Page::<AgentGeneration>::deserialize(&told).context("the answer is not as expected")?;
+    if !page.items.is_empty() && !page.items.iter().any(|one| one.in_force) {
+        line(runs_else(&agent))?;
+    }
+    heard.map_or(Ok(()), |heard| line(&heard))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_in_force_on_an_agent_that_is_gone_is_said_to_be_of_when_it_was_last_heard() {
+        let said = |status: &str| {
+            let fields = json!({
+                "uid": uuid::Uuid::nil(), "instance_uid": uuid::Uuid::nil(), "labels": {}, "host": "a", "version": "1",
+                "enrolled_by": "t", "enrolled_at": "2026-01-01T00:00:00Z", "status": status, "refuses_configs": false,
+                "last_seen": "2026-01-02T00:00:00Z",
+            });
+            last_heard(&Agent::deserialize(&fields).expect("an agent"))
+        };
+        assert_eq!(said("connected"), None);
+        let gone = said("disconnected").expect("a sentence");
+        assert!(gone.contains("last heard of at 2026-01-02T00:00:00Z"), "{gone}");
+    }
 
     #[test]
     fn what_an_agent_proves_itself_by_is_said_as_it_came() {
