@@ -43,8 +43,18 @@ pub async fn create(args: Args, client: &Client) -> anyhow::Result<Value> {
     if !start {
         return Ok(made);
     }
-    let id = Experiment::deserialize(&made).context("the answer is not as expected")?.id;
-    Ok(client.call(Method::POST, &format!("/experiments/{id}/start"), None).await?)
+    let Experiment { id, name, .. } =
+        Experiment::deserialize(&made).context("the answer is not as expected")?;
+    let started = client.call(Method::POST, &format!("/experiments/{id}/start"), None).await;
+    started.with_context(|| not_started(&name))
+}
+
+/// Sentence about an experiment that was created and could not be started.
+fn not_started(name: &str) -> String {
+    format!(
+        "experiment {name} is created, and pending; it could not be started. Once that is mended, `phoenix experiment start {name}` \
+         starts it. The reason"
+    )
 }
 
 impl Args {

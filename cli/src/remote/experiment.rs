@@ -1,6 +1,6 @@
 //! `phoenix experiment …`.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use api::{AgentStatus, Event, Experiment, Freeze, Page, Promote, Signal, Status};
 use clap::Subcommand;
 use client::{Client, Method};
@@ -66,6 +66,10 @@ const AGENTS_THEN: [Column<AgentStatus>; 7] = [
     AGENTS[7],
     AGENTS[8],
 ];
+
+/// Sentence about a promotion that is forced without a reason.
+const NO_REASON: &str = "--force needs --reason: it promotes what the criteria do not allow, and whoever reads the audit must see why. \
+                         Add --reason with a few words";
 
 #[derive(Subcommand, Clone)]
 pub enum Command {
@@ -145,10 +149,10 @@ pub enum Command {
 pub struct Promotion {
     #[command(flatten)]
     which: Which,
-    /// Promote it although criteria are not met; takes the role admin
-    #[arg(long, requires = "reason")]
+    /// Promote it although criteria are not met; takes the role admin, and --reason
+    #[arg(long)]
     force: bool,
-    /// Reason for which it is forced; stands in the audit
+    /// Reason for which it is forced, which --force needs; stands in the audit
     #[arg(long, requires = "force")]
     reason: Option<String>,
 }
@@ -217,6 +221,9 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
             return Ok(());
         }
         Command::Promote(Promotion { which, force, reason }) => {
+            if force && reason.is_none() {
+                bail!(NO_REASON);
+            }
             let asked = serde_json::to_value(Promote { force, reason })?;
             return one(&client.post(&which.path("/promote"), &asked).await?, show);
         }

@@ -55,7 +55,7 @@ impl Default for SinkOptions {
 
 /// Reason for which a sink could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {addr}: {source}")]
+#[error("cannot listen on {addr}")]
 pub struct SinkError {
     addr: SocketAddr,
     source: std::io::Error,
