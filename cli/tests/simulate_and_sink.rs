@@ -177,3 +177,14 @@ fn what_is_not_served_or_cannot_work_is_said() {
     assert!(refused(&["simulate", "--interval", "0s"]).contains("--full-speed"));
     assert!(refused(&["simulate", "--processes", "0"]).contains("1..=32768"));
 }
+
+#[test]
+fn a_sink_on_a_taken_port_says_so_once() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_phoenix")).args(["sink", "--listen", &address]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(&format!("cannot listen on {address}")), "{said}");
+    assert_eq!(said.matches("in use").count(), 1, "{said}");
+}

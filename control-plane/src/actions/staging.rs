@@ -140,7 +140,7 @@ impl Look<'_> {
                 Place::Refused => refused.push(member.host.clone()),
                 Place::Told => told.push(self.named(member)),
                 Place::Waiting => {
-                    waiting.entry(self.content(member.uid)).or_default().push(self.named(member))
+                    waiting.entry(self.content(member.uid)).or_default().push(self.named(member));
                 }
             }
         }

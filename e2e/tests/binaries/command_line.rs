@@ -41,6 +41,11 @@ async fn a_person_does_the_whole_story_from_the_command_line() -> Result<()> {
     std::fs::write(dir.path().join("bad.yaml"), TEMPLATE.replace("datapoint", "datapont"))?;
     let refused = person.refused(&["template", "version", "floor", "bad.yaml"]).await?;
     assert!(refused.contains("did you mean \"datapoint\""), "{refused}");
+    assert!(refused.contains("bad.yaml: template floor: "), "{refused}");
+    std::fs::write(dir.path().join("bad.yaml"), format!("{}\nnothing: 1\n", TEMPLATE.trim_end()))?;
+    let refused = person.refused(&["template", "version", "floor", "bad.yaml"]).await?;
+    let place = format!("bad.yaml:{}:1: template floor: text", TEMPLATE.trim_end().lines().count() + 1);
+    assert!(refused.contains(&place), "{place}: {refused}");
 
     let token = person.ok(&["token", "create", "--label", "env=prod", "--max-uses", "unlimited"]).await?;
     assert!(token.starts_with("phx_") && token.trim().lines().count() == 1, "a script can take it as it is");
@@ -55,7 +60,19 @@ async fn a_person_does_the_whole_story_from_the_command_line() -> Result<()> {
     assert_eq!((&made["phase"], &made["template"]["version"]), (&"pending".into(), &1.into()));
     let id = made["id"].as_str().expect("an id");
     assert!(person.refused(&["experiment", "start", id]).await?.contains("no agent is enrolled yet"));
-    assert!(person.ok(&["experiment", "list"]).await?.contains("smaller"));
+    let sooner = ["experiment", "create", "experiment.json", "--name", "sooner", "--start"];
+    let refused = person.refused(&sooner).await?;
+    for part in [
+        "experiment sooner is created, and pending",
+        "phoenix experiment start sooner",
+        "no agent is enrolled yet",
+    ] {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    let listed = person.ok(&["experiment", "list"]).await?;
+    assert!(listed.contains("smaller") && listed.contains("sooner"), "{listed}");
+    let refused = person.refused(&["experiment", "promote", id, "--force"]).await?;
+    assert!(refused.contains("--force needs --reason: it promotes"), "{refused}");
     person.ok(&["experiment", "cancel", id]).await?;
     let watched = person.ok(&["experiment", "watch", id]).await?;
     assert!(watched.contains("create") && watched.contains("cancel"), "{watched}");
