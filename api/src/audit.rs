@@ -112,3 +112,81 @@ pub struct AuditAnchor {
     /// Time at which it was the last.
     pub at: Timestamp,
 }
+
+/// Evidence of an experiment's verdicts, compared with what the audit chain says of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EvidenceState {
+    /// The experiment.
+    pub experiment_id: Uuid,
+    /// False if it was deleted, and its evidence with it.
+    pub stored: bool,
+    /// Number of horizons that fingerprints cover.
+    pub horizons: u64,
+    /// Number of those whose reports are kept, and are as they came. Of the others there is what a merge leaves: that they were there,
+    /// and the digests of their reports.
+    pub reports: u64,
+    /// Number of horizons that no fingerprint covers: they came after the last one, or to a release that knew none.
+    pub uncovered: u64,
+    /// Things that are not as they were, in words; the first twenty.
+    pub changes: Vec<String>,
+    /// Verdicts that the chain names, the oldest first; the latest five hundred.
+    pub verdicts: Vec<AttestedVerdict>,
+}
+
+/// Agreement of what is kept with what an entry of the audit chain says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Agreement {
+    /// It is as it was.
+    Agrees,
+    /// It is not as it was.
+    Changed,
+    /// It is not kept any more.
+    NotStored,
+}
+
+/// Verdict that the audit chain names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AttestedVerdict {
+    /// Place of the entry that names it.
+    pub entry: i64,
+    /// Time.
+    pub at: Timestamp,
+    /// Action of the entry, such as `experiment.advance`; `experiment.verdict` where nothing was done.
+    pub action: String,
+    /// Step that it is about; left out where there was no verdict yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// Kind of the decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verb: Option<String>,
+    /// Fingerprint of its evidence.
+    pub fingerprint: Fingerprint,
+    /// Agreement of what is kept with it.
+    pub agreement: Agreement,
+    /// Reason for which it does not agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+}
+
+/// Digest over all horizons of an experiment that had come by a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Fingerprint {
+    /// Its number, from 1; 0 where no horizon had come.
+    pub number: i64,
+    /// Number of horizons that it covers.
+    pub horizons: i64,
+    /// SHA-256, in hexadecimal; empty where no horizon had come.
+    pub digest: String,
+}
+
+/// Entry of the audit chain that names the last verdict of an experiment and its evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Attested {
+    /// Place of the entry.
+    pub entry: i64,
+    /// Time. A verdict that says the same with other figures is not named anew.
+    pub at: Timestamp,
+    /// Fingerprint of the evidence.
+    pub fingerprint: Fingerprint,
+}

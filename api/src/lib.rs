@@ -27,7 +27,10 @@ mod words;
 
 pub use agent::{Agent, AgentGeneration, ConnectionSettings, Enroll, Enrolled, RefusedConfig};
 pub use api_key::{ApiKey, CreateApiKey, CreatedApiKey};
-pub use audit::{AnchorMisfit, AnchorState, AuditAnchor, AuditEntry, ChainState, SignatureState};
+pub use audit::{
+    Agreement, AnchorMisfit, AnchorState, Attested, AttestedVerdict, AuditAnchor, AuditEntry, ChainState,
+    EvidenceState, Fingerprint, SignatureState,
+};
 pub use auth::{AccessToken, BeginSso, BegunSso, ChangePassword, FinishSso, Login, Me, Refresh, Setup};
 pub use deployment::{CreateDeployment, Deployment, DeploymentSummary, RollBackDeployment, Staging};
 pub use enrollment_token::{CreateToken, CreatedToken, EnrollmentToken, MaxUses, Word};

@@ -89,7 +89,7 @@ pub enum Unfit {
 /// Action of the row by which a chain is signed for as it is.
 const BEGIN: &str = "audit.begin";
 
-/// Adds a row to the tenant's chain. It is there once `tx` commits, and only then.
+/// Adds a row to the tenant's chain, and returns its place. It is there once `tx` commits, and only then.
 ///
 /// `action` is `thing.verb` (`experiment.start`), `object` is `thing/id`; `detail` must hold no secret.
 ///
@@ -106,7 +106,7 @@ pub async fn record(
     action: &str,
     object: &str,
     detail: &Value,
-) -> Result<(), StoreError> {
+) -> Result<i64, StoreError> {
     let place = rows::lock_head(tx, tenant).await?;
     let keys = tx.chain_keys();
     let keys = keys.as_deref().filter(|keys| {
@@ -131,7 +131,9 @@ pub async fn record(
         hash: String::new(),
         signature: None,
     };
-    append(tx, tenant, entry, keys).await
+    let seq = entry.seq;
+    append(tx, tenant, entry, keys).await?;
+    Ok(seq)
 }
 
 async fn append(

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Basis, Criterion, Figures, Outcome, Phase, Reason, Uncounted, Verb, Verdict};
-use crate::{Freeze, Timestamp};
+use crate::{Attested, Freeze, Timestamp};
 
 /// Status of an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -31,6 +31,9 @@ pub struct Status {
     pub horizon: Option<Figures>,
     /// Last verdict, with its reasons.
     pub verdict: Option<Verdict>,
+    /// Entry of the audit chain that names the last verdict and its evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested: Option<Attested>,
     /// Reason for which it ended.
     pub reasons: Vec<Reason>,
     /// Freeze of its tenant: it does not go forward until that is lifted.

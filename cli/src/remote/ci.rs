@@ -238,6 +238,7 @@ mod tests {
             promotion: None,
             horizon: None,
             verdict: None,
+            attested: None,
             reasons: Vec::new(),
             frozen: None,
             ended_at: None,

@@ -1,7 +1,7 @@
 //! `phoenix experiment explain`: the last verdict, criterion by criterion, and what it rests on.
 
 use anyhow::Context as _;
-use api::{Criterion, NotPromoted, Outcome, Status, Uncounted, Verb, Verdict};
+use api::{Attested, Criterion, Fingerprint, NotPromoted, Outcome, Status, Uncounted, Verb, Verdict};
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -43,11 +43,23 @@ pub fn show(answer: &Value, show: Show) -> anyhow::Result<()> {
     for sentence in &verdict.basis.sentences {
         line(&format!("         {sentence}"))?;
     }
+    if let Some(attested) = &status.attested {
+        line(&format!("         {}", named(attested)))?;
+    }
     if verdict.criteria.is_empty() {
         // Before its first step is measured no criterion is looked at.
         return reasons(&verdict.reasons);
     }
     criteria(verdict, status.observe_only)
+}
+
+/// Sentence on the entry of the audit chain that names the verdict.
+fn named(Attested { entry, at, fingerprint: Fingerprint { number, horizons, digest } }: &Attested) -> String {
+    let named = format!("Entry {entry} of the audit chain, of {at}, names it");
+    match number {
+        0 => format!("{named}; no horizon had come by then."),
+        _ => format!("{named}, with fingerprint {number} of the {horizons} horizons by then: {digest}."),
+    }
 }
 
 /// Prints how far a promotion has come, and the agents that do not run what was promoted.

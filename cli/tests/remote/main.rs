@@ -208,8 +208,12 @@ fn a_name_is_asked_for_as_it_is_and_a_start_may_have_a_time() {
 fn a_chain_that_is_not_as_it_was_written_is_a_failure() {
     let verify = |state: &str| {
         let state = format!(r#"{{"tenant_id":"{TENANT}",{state}}}"#);
-        let (asked, output) = answered(&[(200, &state)], &["audit", "verify"]);
-        assert_eq!(asked, ["GET /api/v1/audit/chain HTTP/1.1 "]);
+        // A chain that is not as it was written says nothing of evidence, and none is asked for.
+        let number = if state.contains(r#""intact":true"#) { 2 } else { 1 };
+        let answers = [(200, state.as_str()), (200, NO_EVIDENCE)];
+        let (asked, output) = answered(&answers[..number], &["audit", "verify"]);
+        let paths = ["GET /api/v1/audit/chain HTTP/1.1 ", "GET /api/v1/audit/evidence?limit=5 HTTP/1.1 "];
+        assert_eq!(asked, paths[..number]);
         output
     };
     let alone = said(&verify(r#""intact":true,"entries":7"#));
@@ -219,12 +223,12 @@ fn a_chain_that_is_not_as_it_was_written_is_a_failure() {
     );
     assert!(
         said(&held)
-            .ends_with("\nall of them are signed\n2 anchors of the chain fit it, the last one at entry 7\n")
+            .ends_with("\nall of them are signed\n2 anchors of the chain fit it, the last one at entry 7\nno verdict is named in the chain, so that no evidence was compared\n")
     );
     let begun = said(&verify(r#""intact":true,"entries":7,"signatures":{"signed":4,"unsigned":3}"#));
     assert!(begun.contains("\nthe first 3 have no signature, being of before there was a key"), "{begun}");
     assert!(
-        begun.ends_with("compare: one that was cut short, or is of an older copy, would not be found\n"),
+        begun.contains("compare: one that was cut short, or is of an older copy, would not be found\n"),
         "{begun}"
     );
     let forged = r#""intact":false,"entries":7,"signatures":{"signed":2,"unsigned":5,"unfit_at":3,"because":"it has no signature"}"#;
@@ -233,7 +237,7 @@ fn a_chain_that_is_not_as_it_was_written_is_a_failure() {
     let told = String::from_utf8_lossy(&forged.stderr).into_owned();
     assert!(told.ends_with("the chain is not vouched for from entry 3 on: it has no signature\n"), "{told}");
     let held = verify(r#""intact":true,"entries":7,"anchors":{"compared":2,"last_seq":5,"unreadable":1}"#);
-    assert!(said(&held).ends_with("at entry 5; those behind it, the chain alone holds\n"));
+    assert!(said(&held).contains("at entry 5; those behind it, the chain alone holds\n"));
     assert!(String::from_utf8_lossy(&held.stderr).contains("that are no anchors: 1"));
     let broken = verify(r#""intact":false,"broken_at":3"#);
     assert_eq!(broken.status.code(), Some(1));
@@ -250,6 +254,52 @@ fn a_chain_that_is_not_as_it_was_written_is_a_failure() {
             && told.contains("entry 8 and the hash ab, and that entry is not there now"),
         "{told}"
     );
+}
+
+const NO_EVIDENCE: &str = r#"{"items":[]}"#;
+
+#[test]
+fn evidence_that_is_not_as_the_chain_says_is_a_failure_and_what_is_not_kept_is_told() {
+    const STATE: &str = r#"{"tenant_id":"018f4f9e-0000-7000-8000-000000000001","intact":true,"entries":9,"signatures":{"signed":9,"unsigned":0}}"#;
+    let verdict = |entry: i64, agreement: &str| {
+        format!(
+            r#"{{"entry":{entry},"at":"2026-11-28T12:00:00Z","action":"experiment.advance","fingerprint":{{"number":1,"horizons":4,"digest":"d"}},{agreement}}}"#
+        )
+    };
+    let experiment = |stored: bool, uncovered: u64, verdicts: &[String]| {
+        format!(
+            r#"{{"experiment_id":"{TENANT}","stored":{stored},"horizons":4,"reports":3,"uncovered":{uncovered},"changes":[],"verdicts":[{}]}}"#,
+            verdicts.join(",")
+        )
+    };
+    let (agrees, gone) = (r#""agreement":"agrees""#, r#""agreement":"not_stored""#);
+    let first = experiment(true, 2, &[verdict(3, agrees), verdict(5, agrees)]);
+    let second = experiment(false, 0, &[verdict(8, gone)]);
+    let pages = [format!(r#"{{"items":[{first}],"next":"2"}}"#), format!(r#"{{"items":[{second}]}}"#)];
+    let answers = [(200, STATE), (200, pages[0].as_str()), (200, pages[1].as_str())];
+    let (asked, output) = answered(&answers, &["audit", "verify"]);
+    assert_eq!(asked[2], "GET /api/v1/audit/evidence?limit=5&after=2 HTTP/1.1 ");
+    assert!(
+        said(&output).ends_with(
+            "\nthe chain names 3 verdicts on 2 experiments: the evidence of 2 is as it was\nthe evidence of 1 is not kept any more: \
+             their experiments were deleted\nit is of 8 horizons: of 6 the reports are kept, and are as they came; of the others, \
+             their digests alone\n2 horizons are in no fingerprint: they came after the last verdict, or to a release that took none\n"
+        ),
+        "{}",
+        said(&output)
+    );
+    let changed = verdict(5, r#""agreement":"changed","because":"the policy is another""#);
+    let page = format!(r#"{{"items":[{}]}}"#, experiment(true, 0, &[verdict(3, agrees), changed]));
+    let (_, output) = answered(&[(200, STATE), (200, &page)], &["audit", "verify"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        told.contains("named by entry 5 of the chain at 2026-11-28T12:00:00Z: the policy is another"),
+        "{told}"
+    );
+    const UNKNOWN: &str = r#"{"type":"x","title":"x","status":404,"detail":"nothing is here"}"#;
+    let (_, output) = answered(&[(200, STATE), (404, UNKNOWN)], &["audit", "verify"]);
+    assert!(said(&output).ends_with("no evidence was compared\n"), "of a release before");
 }
 
 const TENANT: &str = "018f4f9e-0000-7000-8000-000000000001";
@@ -276,13 +326,13 @@ fn anchors_of_ones_own_are_compared_with_the_entries_in_their_places() {
     let verify = |lines: &[&str]| {
         std::fs::write(&file, lines.join("\n")).unwrap();
         let words = ["audit", "verify", "--anchors", file.to_str().unwrap()];
-        answered(&[(200, STATE), (200, &page)], &words)
+        answered(&[(200, STATE), (200, &page), (200, NO_EVIDENCE)], &words)
     };
     let (asked, output) = verify(&[&message, &foreign, &anchor(2, "two")]);
     assert_eq!(asked[1], "GET /api/v1/audit?limit=200&after=1 HTTP/1.1 ");
     let held =
         "2 anchors of the chain fit it, the last one at entry 5; those behind it, the chain alone holds";
-    assert!(said(&output).starts_with("9 entries fit") && said(&output).ends_with(&format!("\n{held}\n")));
+    assert!(said(&output).starts_with("9 entries fit") && said(&output).contains(&format!("\n{held}\n")));
     let (_, output) = verify(&[&foreign, &message.replace("five", "V"), &anchor(2, "II")]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1));

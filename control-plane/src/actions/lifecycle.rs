@@ -4,23 +4,25 @@
 //! wake the reconcilers; none of them talks to an agent.
 
 mod matching;
+mod promoted;
 
 use matching::{Matching, matching};
+use promoted::{deploy, keep_baselines};
 use serde_json::json;
 
+use super::attest;
 use crate::audit::{self, By};
 use crate::clock::UnixMillis;
 use crate::experiment::{
-    Absence, Action, ExperimentId, Outcome, Phase, Reason, Refused, Run, Spec, State, Verdict, rebased,
+    Absence, Action, ExperimentId, Outcome, Phase, Reason, Refused, Spec, State, Verdict, rebased,
 };
 use crate::id::TenantId;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::deliveries::{self, News};
-use crate::store::deployments::{self, Deployment, DeploymentId};
 use crate::store::experiments::{self, Experiment};
 use crate::store::freezes::{self, Freeze};
-use crate::store::{StoreError, Tx, promotions, sums};
+use crate::store::{StoreError, Tx};
 
 /// Reason for which it was not done.
 #[derive(Debug, thiserror::Error)]
@@ -184,6 +186,7 @@ pub fn pending(
         updated_at: now,
         start_at: None,
         frozen: None,
+        attested: None,
     }
 }
 
@@ -357,6 +360,7 @@ pub async fn decided(
     if !experiments::decided(&mut tx, (*tenant_id, *id, *version), verdict).await? {
         return Ok(());
     }
+    attest::verdict(&mut tx, experiment, verdict, now).await?;
     if other {
         let detail = json!({ "verb": verdict.verb, "reasons": verdict.reasons });
         experiments::happened(&mut tx, *tenant_id, *id, (now, "verdict", &detail)).await?;
@@ -399,7 +403,9 @@ async fn step(
     let Experiment { tenant_id, id, version, .. } = experiment;
     let (from, name) = (experiment.state.clone(), action.name());
     let forward = matches!(action, Action::Start(_) | Action::Advance(_) | Action::Promote(_));
+    let is_decision = action.is_decision();
     let next = experiment.state.clone().after(action, &experiment.spec, now)?;
+    let is_decision = is_decision || next.end().is_some();
     if matches!(by, By::ControlPlane) && !state.decides(&mut tx).await? {
         return Err(Failed::Stale);
     }
@@ -428,57 +434,19 @@ async fn step(
         "outcome": experiment.state.outcome(),
         "reasons": experiment.state.end().map(|end| &end.reasons),
     });
-    note(&mut tx, &experiment, by, now, (name, detail)).await?;
+    match from.run().filter(|_| is_decision) {
+        Some(run) => {
+            experiments::happened(&mut tx, tenant_id, id, (now, name, &detail)).await?;
+            let (step, verdict) = (run.step.to_string(), experiment.verdict.as_ref());
+            attest::decided(&mut tx, (&experiment, verdict), &step, (by, now), (name, detail)).await?;
+        }
+        None => note(&mut tx, &experiment, by, now, (name, detail)).await?,
+    }
     tx.commit().await?;
     state.hub.wake_push();
     state.hub.wake_analyze();
     state.hub.happened();
     Ok(experiment)
-}
-
-/// Keeps what a promotion is to take the place of, where no horizon says it. A baseline that the experiment gave has taken that
-/// place already.
-async fn keep_baselines(tx: &mut Tx, experiment: &Experiment, run: &Run) -> Result<(), Failed> {
-    let of = (experiment.tenant_id, experiment.id);
-    if experiment.spec.baseline.is_some() || !sums::compared(tx, of).await?.is_empty() {
-        return Ok(());
-    }
-    match promotions::keep(tx, of, &run.agents).await? {
-        0 => Err(Failed::NothingCompared(experiment.spec.name.clone())),
-        _ => Ok(()),
-    }
-}
-
-/// A promotion is a deployment; rolling a promotion back is a version of it that gives the agents back.
-async fn deploy(
-    state: &AppState,
-    tx: &mut Tx,
-    experiment: &Experiment,
-    from: &State,
-    outcome: Outcome,
-    by: &str,
-) -> Result<(), StoreError> {
-    let now = state.clock.now();
-    let known = deployments::latest(tx, experiment.tenant_id).await?;
-    let known = known.into_iter().find(|deployment| deployment.experiment_id == Some(experiment.id));
-    let next = match (outcome, known) {
-        (Outcome::Promoted, None) => Deployment {
-            id: DeploymentId(state.entropy.uuid(now)),
-            version: 1,
-            selector: experiment.spec.selector.clone(),
-            pipeline: experiment.spec.pipeline.clone(),
-            config: Some(experiment.spec.candidate.clone()),
-            experiment_id: Some(experiment.id),
-            created_at: now,
-            created_by: by.to_owned(),
-        },
-        (Outcome::RolledBack, Some(known)) if from.outcome() == Some(Outcome::Promoted) => {
-            let created_by = by.to_owned();
-            Deployment { version: known.version + 1, config: None, created_at: now, created_by, ..known }
-        }
-        _ => return Ok(()),
-    };
-    deployments::insert(tx, experiment.tenant_id, &next).await
 }
 
 /// Notes what was done to an experiment, as an event and in the audit.
@@ -495,5 +463,6 @@ pub(super) async fn note(
     let Experiment { tenant_id, id, .. } = experiment;
     experiments::happened(tx, *tenant_id, *id, (now, action, &detail)).await?;
     let (action, object) = (format!("experiment.{action}"), format!("experiment/{id}"));
-    audit::record(tx, now, *tenant_id, by, &action, &object, &detail).await
+    audit::record(tx, now, *tenant_id, by, &action, &object, &detail).await?;
+    Ok(())
 }

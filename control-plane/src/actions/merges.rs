@@ -16,7 +16,7 @@ use crate::experiment::ExperimentId;
 use crate::id::TenantId;
 use crate::state::AppState;
 use crate::store::merges::{self, Grain, Merge, Of, Stretch, Waiting};
-use crate::store::{Across, StoreError, Tx};
+use crate::store::{Across, StoreError, Tx, fingerprints};
 
 /// Time after which the horizons of a step that is over are merged, and those of an experiment.
 const SETTLED: Duration = Duration::from_secs(3_600);
@@ -54,6 +54,7 @@ pub async fn once(
         go_on(of, coarsen(state, of, (&[Grain::Minutes], Grain::Hour), aged).await)?;
     }
     for (tenant, experiment, step) in under_way {
+        take_fingerprint(state, (*tenant, *experiment)).await?;
         let_wait(state, (*tenant, *experiment), Some(step), now).await?;
     }
     for of in &ended {
@@ -77,6 +78,19 @@ async fn merge_waiting(state: &AppState, of: &Of) -> Result<(), StoreError> {
     let mut tx = state.store.begin(of.tenant).await?;
     if state.decides(&mut tx).await? {
         merge(&mut tx, of).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Takes a fingerprint of what came, where that is much, so that the next decision has little of it to read.
+async fn take_fingerprint(state: &AppState, of: (TenantId, ExperimentId)) -> Result<(), StoreError> {
+    if !fingerprints::is_due(&mut *state.store.read(of.0).await?, of).await? {
+        return Ok(());
+    }
+    let mut tx = state.store.begin(of.0).await?;
+    if state.decides(&mut tx).await? {
+        fingerprints::take(&mut tx, of).await?;
         tx.commit().await?;
     }
     Ok(())
@@ -125,6 +139,7 @@ async fn finish(state: &AppState, of: (TenantId, ExperimentId), now: UnixMillis)
 /// # Errors
 /// The store's.
 pub async fn merge(tx: &mut Tx, of: &Of) -> Result<(), StoreError> {
+    fingerprints::take_before_merge(tx, of).await?;
     let boots = merges::boots(tx, of).await?;
     let mut stretches: BTreeMap<i64, Merge> = BTreeMap::new();
     for waiting in merges::take(tx, of, HORIZONS).await? {

@@ -8,6 +8,7 @@
 pub mod agents;
 pub mod anchors;
 pub mod api_keys;
+mod attest;
 mod command;
 mod create;
 pub mod deliveries;
@@ -30,6 +31,7 @@ pub mod previews;
 mod progress;
 mod promoted;
 mod promotion;
+pub mod recheck;
 pub mod replicas;
 pub mod reports;
 pub mod rows;

@@ -198,5 +198,7 @@ async fn archive(
     let host = agents::get(tx, tenant, agent).await?.map(|known| known.host);
     let about = json!({ "agent": { "uid": agent, "host": host } });
     deliveries::tell(tx, tenant, News { event: "agent.archive", at: now, about: &about, detail }).await?;
-    audit::record(tx, now, tenant, By::ControlPlane, "agent.archive", &format!("agent/{agent}"), detail).await
+    audit::record(tx, now, tenant, By::ControlPlane, "agent.archive", &format!("agent/{agent}"), detail)
+        .await?;
+    Ok(())
 }

@@ -262,6 +262,18 @@ impl Action {
             Self::Approve(_) => "approve",
         }
     }
+
+    /// Tells whether it takes a step or ends the experiment.
+    #[must_use]
+    pub fn is_decision(&self) -> bool {
+        match self {
+            Self::Applied | Self::Fail(_) | Self::Advance(_) | Self::Conclude(_) | Self::Judge(..) => true,
+            Self::Promote(_) | Self::RollBack(_) => true,
+            Self::Start(_) | Self::Pause | Self::Resume | Self::Stop | Self::Cancel | Self::Approve(_) => {
+                false
+            }
+        }
+    }
 }
 
 /// A transition that does not exist.

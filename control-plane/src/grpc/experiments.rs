@@ -131,5 +131,6 @@ fn status(
         promotion: promoted.map(convert::promotion),
         ended_at_ms: experiment.state.end().map(|end| end.at.0),
         uncounted: uncounted.map(|uncounted| uncounted.sentence).unwrap_or_default(),
+        attested: experiment.attested.map(convert::attested),
     })
 }

@@ -1,7 +1,8 @@
 //! `/api/v1/audit`: who changed what.
 
 use api::{
-    AnchorMisfit, AnchorState, AuditAnchor, AuditEntry, ChainState, Page, Problem, SignatureState, Timestamp,
+    AnchorMisfit, AnchorState, AttestedVerdict, AuditAnchor, AuditEntry, ChainState, EvidenceState,
+    Fingerprint, Page, Problem, SignatureState, Timestamp,
 };
 use axum::extract::State;
 use serde::Deserialize;
@@ -9,10 +10,12 @@ use serde_json::Value;
 
 use super::shapes::time;
 use crate::actions::anchors::{self, Compared, Misfit};
+use crate::actions::recheck::{self, Agreement, Attestation, Rechecked};
 use crate::anchor::Anchor;
 use crate::audit::{self, Chain, Signatures};
 use crate::auth::Actor;
 use crate::chain_keys::Signature;
+use crate::experiment::ExperimentId;
 use crate::http::{Access, Json, PageQuery, Query, Routes, page};
 use crate::refusal::Refusal;
 use crate::role::Role;
@@ -20,10 +23,11 @@ use crate::state::AppState;
 use crate::store::audit::{self as rows, Entry, Filter};
 
 pub(super) fn routes(routes: Routes) -> Routes {
-    routes.add(Access::AtLeast(Role::Admin), __path_list, list).add(
-        Access::AtLeast(Role::Admin),
-        __path_verify,
-        verify,
+    let admin = Access::AtLeast(Role::Admin);
+    routes.add(admin, __path_list, list).add(admin, __path_verify, verify).add(
+        admin,
+        __path_evidence,
+        evidence,
     )
 }
 
@@ -120,4 +124,88 @@ async fn verify(State(state): State<AppState>, actor: Actor) -> Result<Json<Chai
     let vouched = signatures.as_ref().is_none_or(|signatures| signatures.unfit.is_none());
     let (intact, signatures) = (broken_at.is_none() && vouched && fits, signatures.map(Into::into));
     Ok(Json(ChainState { tenant_id: tenant.0, intact, entries, broken_at, signatures, anchors }))
+}
+
+/// Query of the evidence of experiments.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Evidence {
+    /// That of this experiment alone, by its id.
+    #[param(value_type = Option<String>, format = Uuid)]
+    experiment: Option<String>,
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// Number of experiments at most; 20 if not given.
+    #[param(minimum = 1, maximum = 20)]
+    limit: Option<u32>,
+}
+
+/// The most experiments that are checked by one request.
+const AT_ONCE: u32 = 20;
+
+/// Checks the evidence of verdicts, experiment by experiment in the order in which they were begun: whether what each verdict rests on
+/// is as it was when the audit chain named it.
+#[utoipa::path(
+    get, path = "/api/v1/audit/evidence", tag = "audit", params(Evidence),
+    responses((status = 200, body = Page<EvidenceState>), (status = 422, body = Problem))
+)]
+async fn evidence(
+    State(state): State<AppState>,
+    actor: Actor,
+    Query(Evidence { experiment, after, limit }): Query<Evidence>,
+) -> Result<Json<Page<EvidenceState>>, Refusal> {
+    let tenant = actor.tenant_id;
+    let id = |text: String| {
+        let unknown = |_| Refusal::invalid_field("experiment", "no id", "the id of an experiment");
+        text.parse::<ExperimentId>().map_err(unknown)
+    };
+    let experiment = experiment.map(id).transpose()?;
+    let after = PageQuery { after, limit: None }.after()?.unwrap_or(0);
+    let limit = match limit.unwrap_or(AT_ONCE) {
+        limit @ 1..=AT_ONCE => limit,
+        other => {
+            let found = format!("{other} items");
+            return Err(Refusal::invalid_field("limit", found, format!("1 to {AT_ONCE}")));
+        }
+    };
+    let mut reader = state.store.snapshot(tenant).await?;
+    let mut begun = recheck::begun(&mut reader, tenant, experiment, (after, limit + 1)).await?;
+    let more = begun.len() > limit as usize;
+    begun.truncate(limit as usize);
+    let next = begun.last().filter(|_| more).map(|(entry, _)| entry.to_string());
+    let mut items = Vec::with_capacity(begun.len());
+    for (_, id) in begun {
+        items.push(recheck::recheck(&mut reader, (tenant, id)).await?.into());
+    }
+    Ok(Json(Page { items, next }))
+}
+
+impl From<Rechecked> for EvidenceState {
+    fn from(found: Rechecked) -> Self {
+        let Rechecked { id, stored, horizons, reports, uncovered, changes, verdicts } = found;
+        let verdicts = verdicts.into_iter().map(Into::into).collect();
+        Self { experiment_id: id.0, stored, horizons, reports, uncovered, changes, verdicts }
+    }
+}
+
+impl From<Attestation> for AttestedVerdict {
+    fn from(found: Attestation) -> Self {
+        let Attestation { entry, at, action, verdict: [step, verb], fingerprint, agreement, .. } = found;
+        let (number, horizons, digest) = fingerprint;
+        let (agreement, because) = match agreement {
+            Agreement::Agrees => (api::Agreement::Agrees, None),
+            Agreement::Changed(why) => (api::Agreement::Changed, Some(why)),
+            Agreement::NotStored => (api::Agreement::NotStored, None),
+        };
+        Self {
+            entry,
+            at: at.into(),
+            action,
+            step: Some(step).filter(|step| !step.is_empty()),
+            verb: Some(verb).filter(|verb| !verb.is_empty()),
+            fingerprint: Fingerprint { number, horizons, digest },
+            agreement,
+            because,
+        }
+    }
 }

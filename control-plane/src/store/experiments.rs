@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::deliveries::{self, News};
+use super::fingerprints::Attested;
 use super::freezes::Freeze;
 use super::{Connection, Row, StoreError, Tx, query, versioned};
 use crate::clock::UnixMillis;
@@ -37,6 +38,8 @@ pub struct Experiment {
     pub start_at: Option<UnixMillis>,
     /// Freeze of its tenant.
     pub frozen: Option<Freeze>,
+    /// The last verdict that the audit chain names.
+    pub attested: Option<Attested>,
 }
 
 /// Something that happened to one.
@@ -53,7 +56,8 @@ pub struct Event {
 }
 
 fn read(row: &Row) -> Result<Experiment, StoreError> {
-    let verdict: Option<&str> = row.try_get("verdict")?;
+    let (verdict, attested): (Option<&str>, Option<&str>) =
+        (row.try_get("verdict")?, row.try_get("attested")?);
     let spec: Spec = versioned::read(TABLE, row.try_get("spec")?)?;
     Ok(Experiment {
         tenant_id: row.try_get("tenant_id")?,
@@ -68,6 +72,7 @@ fn read(row: &Row) -> Result<Experiment, StoreError> {
         updated_at: row.try_get("updated_at")?,
         start_at: row.try_get("start_at")?,
         frozen: Freeze::of_row(row, "since")?,
+        attested: attested.map(|text| versioned::read(TABLE, text)).transpose()?,
     })
 }
 

@@ -68,6 +68,9 @@ pub struct Stretch {
     pub merge: Merge,
 }
 
+/// Step, grain and begin of a merge of an agent.
+pub type Key = (String, i64, i64);
+
 /// Agents and steps with so many horizons that wait to be merged, or with one that came before a time; as many as asked for at
 /// most.
 ///
@@ -198,7 +201,7 @@ pub async fn let_wait(
 pub async fn take(tx: &mut Tx, of: &Of, most: u32) -> Result<Vec<Waiting>, StoreError> {
     let rows = query(
         "SELECT boot_id, generation, plans, baseline, clock_offset, window_start, window_end, points_in, received_at,
-             clock_measured, nanos_per_point, latency_p99, digest, body,
+             clock_measured, nanos_per_point, latency_p99, digest, fingerprint, body,
              (SELECT MAX(merged_until) FROM experiment_sums AS sum WHERE sum.tenant_id = $1 AND sum.experiment_id = $2
                  AND sum.agent_uid = $3 AND sum.boot_id = experiment_windows.boot_id
                  AND sum.generation = experiment_windows.generation) AS merged_until
@@ -245,29 +248,33 @@ pub async fn take(tx: &mut Tx, of: &Of, most: u32) -> Result<Vec<Waiting>, Store
 }
 
 fn read_waiting(row: &Row) -> Result<Waiting, StoreError> {
+    let merged_until: Option<i64> = row.try_get("merged_until")?;
+    let (process, horizon) = read_horizon(row)?;
+    let is_late = merged_until.is_some_and(|until| horizon.start < until);
+    Ok(Waiting { is_late, process, horizon, body: row.try_get("body")? })
+}
+
+/// Horizon of a row that is kept one by one, with its process and generation.
+pub(super) fn read_horizon(row: &Row) -> Result<(Process, Horizon), StoreError> {
     let points: Option<i64> = row.try_get("points_in")?;
-    let (merged_until, start): (Option<i64>, i64) =
-        (row.try_get("merged_until")?, row.try_get("window_start")?);
-    Ok(Waiting {
-        is_late: merged_until.is_some_and(|until| start < until),
-        process: Process {
-            boot_id: row.try_get("boot_id")?,
-            generation: row.try_get("generation")?,
-            plans: row.try_get("plans")?,
-            baseline: row.try_get("baseline")?,
-            clock_offset: row.try_get("clock_offset")?,
-        },
-        horizon: Horizon {
-            start,
-            end: row.try_get("window_end")?,
-            came_in: points.is_some_and(|points| points > 0),
-            received_at: row.try_get("received_at")?,
-            clock_ahead: row.try_get("clock_measured")?,
-            varied: [row.try_get("nanos_per_point")?, row.try_get("latency_p99")?],
-            digest: row.try_get("digest")?,
-        },
-        body: row.try_get("body")?,
-    })
+    let process = Process {
+        boot_id: row.try_get("boot_id")?,
+        generation: row.try_get("generation")?,
+        plans: row.try_get("plans")?,
+        baseline: row.try_get("baseline")?,
+        clock_offset: row.try_get("clock_offset")?,
+    };
+    let horizon = Horizon {
+        start: row.try_get("window_start")?,
+        end: row.try_get("window_end")?,
+        came_in: points.is_some_and(|points| points > 0),
+        received_at: row.try_get("received_at")?,
+        clock_ahead: row.try_get("clock_measured")?,
+        varied: [row.try_get("nanos_per_point")?, row.try_get("latency_p99")?],
+        digest: row.try_get("digest")?,
+        fingerprint: row.try_get("fingerprint")?,
+    };
+    Ok((process, horizon))
 }
 
 /// Takes a horizon back that was taken out of those that wait, if it was merged before: a release that knows no merges has filed
@@ -429,6 +436,28 @@ pub async fn within(
         }
     }
     Ok(all)
+}
+
+/// The next merges of an agent behind one, in the order of their keys, each with its step, grain and begin.
+///
+/// # Errors
+/// The store's.
+pub async fn behind(
+    connection: &mut Connection,
+    (tenant, experiment, agent): (TenantId, ExperimentId, AgentUid),
+    after: (&str, i64, i64),
+    most: u32,
+) -> Result<Vec<(Key, Merge)>, StoreError> {
+    let rows = query(
+        "SELECT step, grain, start, body FROM experiment_merges WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3
+             AND (step, grain, start) > ($4, $5, $6) ORDER BY step, grain, start LIMIT $7",
+    );
+    let rows = rows.bind(tenant).bind(experiment).bind(agent).bind(after.0).bind(after.1).bind(after.2);
+    let read = |row: &Row| {
+        let key = (row.try_get("step")?, row.try_get("grain")?, row.try_get("start")?);
+        Ok((key, wire::read(&row.try_get::<Vec<u8>>("body")?)?))
+    };
+    rows.bind(most).fetch_all(connection).await?.iter().map(read).collect()
 }
 
 /// Experiments that ended before a time and of which something may be to be merged still; as many as asked for at most.

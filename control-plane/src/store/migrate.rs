@@ -80,6 +80,7 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     38 "promotions" "0038_promotions",
     39 "previews_asked_by" "0039_previews_asked_by",
     40 "ended" "0040_ended",
+    42 "fingerprints" "0042_fingerprints",
 };
 
 /// PostgreSQL's. Its first has all that SQLite's first fifteen have.
@@ -109,6 +110,7 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     38 "promotions" "0038_promotions",
     39 "previews_asked_by" "0039_previews_asked_by",
     40 "ended" "0040_ended",
+    42 "fingerprints" "0042_fingerprints",
 };
 
 /// One migration and whether the database has it.

@@ -18,6 +18,7 @@ pub mod deployments;
 pub mod enrollment_tokens;
 mod error;
 pub mod experiments;
+pub mod fingerprints;
 pub mod freezes;
 pub mod generations;
 pub mod idempotency;

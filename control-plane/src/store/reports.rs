@@ -270,8 +270,9 @@ pub async fn insert(tx: &mut Tx, tenant: TenantId, all: &[(Key<'_>, Content<'_>)
         let sql = format!(
             "INSERT INTO experiment_windows (tenant_id, experiment_id, agent_uid, boot_id, generation, window_start,
                  window_end, step, digest, received_at, body, nanos_per_point, latency_p99, points_in, plans,
-                 clock_offset, clock_measured, baseline)
-             VALUES {}",
+                 clock_offset, clock_measured, baseline, fingerprint)
+             SELECT told.*, experiments.fingerprints + 1 FROM (VALUES {}) AS told
+             JOIN experiments ON experiments.tenant_id = told.column1 AND experiments.id = told.column2",
             values(part.len(), 18, 1)
         );
         let mut inserting = query(AssertSqlSafe(sql));

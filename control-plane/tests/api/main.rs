@@ -13,6 +13,7 @@ mod cut_off;
 mod deployments;
 mod encrypted;
 mod enrollment;
+mod evidence;
 mod experiments;
 mod freeze;
 mod grpc;

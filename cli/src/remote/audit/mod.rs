@@ -1,5 +1,6 @@
 //! `phoenix audit …`.
 
+mod evidence;
 mod verify;
 
 use std::path::PathBuf;
@@ -46,7 +47,7 @@ pub enum Command {
     List(Filter),
     /// Export entries with their hashes, a line of JSON each
     Export(Filter),
-    /// Check that the chain is as it was written; exit code 1 if it is not
+    /// Check that the chain is as it was written, and that the evidence of each verdict is as the chain says; exit code 1 if one is not
     Verify {
         /// A file with anchors of your own, to be compared besides those that the control plane keeps: lines as in its file of
         /// --audit-anchors, or messages of the event audit.anchor as a webhook got them, one a line

@@ -1,4 +1,5 @@
-//! `phoenix audit verify`: the chain by its own hashes, and by anchors of it that lie outside the database.
+//! `phoenix audit verify`: the chain by its own hashes, and by anchors of it that lie outside the database; and the evidence of
+//! verdicts by what the chain says of it.
 //!
 //! Anchors that a person brings are compared here, with the entries that the control plane shows.
 
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::show::{Show, line};
+use super::evidence;
 use crate::output;
 
 /// Entries that are asked for at once.
@@ -52,14 +54,21 @@ pub(super) async fn run(own: Option<&Path>, client: &Client, show: Show) -> anyh
         }
         None => None,
     };
+    // A chain that is not as it was written says nothing of evidence.
+    let evidence = if state.intact { Some(evidence::of_all(client).await?) } else { None };
     if show.is_for_programs() {
         let mut all = answer;
         if let Some(own) = &own {
             all["own_anchors"] = json!(own);
         }
+        if let Some(evidence) = &evidence {
+            all["evidence"] = json!(evidence);
+        }
         show.say(&all)?;
     } else {
         sentences(&state, own.as_ref()).iter().try_for_each(|sentence| line(sentence))?;
+        let of_evidence = evidence.as_deref().map(evidence::sentences).unwrap_or_default();
+        of_evidence.iter().try_for_each(|sentence| line(sentence))?;
     }
     if let Some(seq) = state.broken_at {
         bail!("the chain is not as it was written, from entry {seq} on");
@@ -78,7 +87,7 @@ pub(super) async fn run(own: Option<&Path>, client: &Client, show: Show) -> anyh
             bail!("{}", misfit_sentence(&misfit, file));
         }
     }
-    Ok(())
+    evidence.as_deref().map_or(Ok(()), evidence::agrees)
 }
 
 /// What is so, in sentences that say no more than was looked at.

@@ -5,6 +5,7 @@ use proto::v1;
 use crate::actions::{AgentFindings, AgentProgress, Drift, NotPromoted, Promoted};
 use crate::clock::UnixMillis;
 use crate::experiment::Figures;
+use crate::store::fingerprints::Attested;
 
 /// An agent of a step.
 pub(in super::super) fn agent(from: &AgentProgress) -> v1::AgentStatus {
@@ -33,6 +34,12 @@ pub(in super::super) fn not_promoted(from: &NotPromoted) -> v1::NotPromoted {
 pub(in super::super) fn promotion(from: Promoted) -> v1::Promotion {
     let Promoted { on, of, refused, away, sentence, .. } = from;
     v1::Promotion { on, of, refused, away, sentence }
+}
+
+/// Entry of the audit chain that names the last verdict.
+pub(in super::super) fn attested(from: Attested) -> v1::Attested {
+    let Attested { entry, at, fingerprint, horizons, digest, .. } = from;
+    v1::Attested { entry, at_ms: at.0, fingerprint, horizons, digest }
 }
 
 /// Sums over agents.

@@ -14,7 +14,7 @@ use crate::auth::Actor;
 use crate::refusal::Refusal;
 
 pub(super) use experiment::{event, verdict};
-pub(super) use found::{agent, figures, not_promoted, promotion};
+pub(super) use found::{agent, attested, figures, not_promoted, promotion};
 pub(super) use preview::{candidate_preview, preview_asked};
 pub(super) use spec::asked;
 pub(super) use template::{parameters, problem, template};

@@ -1,7 +1,7 @@
 //! Experiments, statuses and results as they are shown.
 
 use api::{
-    AgentResults, AgentStatus, Criteria, Experiment, NotPromoted, Promotion, Results, ResultsBy,
+    AgentResults, AgentStatus, Criteria, Experiment, Fingerprint, NotPromoted, Promotion, Results, ResultsBy,
     ResultsLeftOut, ResultsMerge, ResultsRow, Status, Uncounted,
 };
 
@@ -10,6 +10,7 @@ use crate::actions::rows::{self, By, Rows};
 use crate::actions::{self, AgentFindings, Progress, Promoted};
 use crate::clock::UnixMillis;
 use crate::experiment::Figures;
+use crate::store::fingerprints::Attested;
 use crate::store::merges::Grain;
 
 impl From<Stored> for Experiment {
@@ -71,6 +72,7 @@ pub async fn status(state: &AppState, experiment: &Stored) -> Result<Status, Ref
         horizon: horizon.map(Into::into),
         agents: agents.into_iter().map(AgentStatus::from).collect(),
         verdict: experiment.verdict.clone().map(Into::into),
+        attested: experiment.attested.clone().map(Into::into),
         reasons: reasons(experiment),
         frozen: experiment.frozen.clone().map(Into::into),
         not_promoted: promoted.iter().flat_map(|all| &all.not_promoted).map(NotPromoted::from).collect(),
@@ -78,6 +80,12 @@ pub async fn status(state: &AppState, experiment: &Stored) -> Result<Status, Ref
         ended_at: experiment.state.end().map(|end| end.at.into()),
         uncounted: uncounted.map(Uncounted::from),
     })
+}
+
+impl From<Attested> for api::Attested {
+    fn from(Attested { entry, at, fingerprint: number, horizons, digest, .. }: Attested) -> Self {
+        Self { entry, at: at.into(), fingerprint: Fingerprint { number, horizons, digest } }
+    }
 }
 
 /// The criteria of an experiment.

@@ -51,6 +51,8 @@ pub struct Horizon {
     pub varied: [Option<f64>; 2],
     /// Digest of its report, in hexadecimal.
     pub digest: String,
+    /// Number of the fingerprint that covers it; 0 if none does.
+    pub fingerprint: i64,
 }
 
 /// Horizons that were put together.

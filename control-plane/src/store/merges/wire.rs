@@ -60,6 +60,8 @@ struct One {
     latency_p99: Option<f64>,
     #[prost(string, tag = "8")]
     digest: String,
+    #[prost(int64, tag = "9")]
+    fingerprint: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -117,6 +119,7 @@ fn of_process<'a>(process: &Process, horizons: impl Iterator<Item = &'a Horizon>
             nanos_per_point: horizon.varied[0],
             latency_p99: horizon.varied[1],
             digest: horizon.digest.clone(),
+            fingerprint: horizon.fingerprint,
         }
     };
     OfProcess {
@@ -156,6 +159,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Merge, StoreError> {
                 clock_ahead: one.clock_ahead,
                 varied: [one.nanos_per_point, one.latency_p99],
                 digest: one.digest,
+                fingerprint: one.fingerprint,
             };
             merge.add(&of, horizon);
         }

@@ -52,6 +52,7 @@ pub fn experiment(tenant_id: TenantId, number: u128) -> Experiment {
         updated_at: NOW,
         start_at: None,
         frozen: None,
+        attested: None,
     }
 }
 

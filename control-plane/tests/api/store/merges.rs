@@ -1,11 +1,12 @@
 //! Horizons that were merged count as before, and a report of one that comes again is known.
 
 use control_plane::actions::merges::merge;
+use control_plane::actions::recheck::recheck;
 use control_plane::clock::UnixMillis;
 use control_plane::experiment::ExperimentId;
 use control_plane::store::merges::{self, Grain, Of};
 use control_plane::store::reports::{Filed, KEPT, Key};
-use control_plane::store::{Store, Tx, query, reports, sums, windows};
+use control_plane::store::{Store, Tx, fingerprints, query, reports, sums, windows};
 use observe::{Comparison, NamedCount, Volume};
 use proto::Findings;
 use rand_pcg::Pcg64Mcg;
@@ -56,7 +57,9 @@ async fn what_is_counted_is_the_same_whatever_was_merged(store: &Store) {
     for seed in 0..8 {
         let (mut tx, id) = under_way(store).await;
         stream(&mut tx, id, seed).await;
+        let first = fingerprints::take(&mut tx, (ONE, id)).await.unwrap();
         let all = told(&mut tx, id).await;
+        assert_eq!((first.number, first.horizons), (1, all.len() as i64), "{seed}");
         let reported = report_keys(&mut tx, id).await;
         let varied_before = varied(&mut tx, id).await;
         for round in 0..3 {
@@ -84,6 +87,11 @@ async fn what_is_counted_is_the_same_whatever_was_merged(store: &Store) {
             assert!(rows(&mut tx, "merges").await > 0);
             assert_equals_all(&mut tx, id, &all, seed).await;
             assert_eq!(varied(&mut tx, id).await, varied_before, "{seed} {round}");
+            assert_eq!(recheck(&mut tx, (ONE, id)).await.unwrap().horizons, all.len() as u64);
+            let changes = recheck(&mut tx, (ONE, id)).await.unwrap().changes;
+            let of_fingerprint = changes.iter().filter(|change| !change.starts_with("the report of"));
+            assert_eq!(of_fingerprint.count(), 0, "{seed} {round}: {changes:?}");
+            assert_eq!(fingerprints::take(&mut tx, (ONE, id)).await.unwrap(), first, "nothing is new");
             for (agent, boot, generation, start, end, digest) in &reported {
                 let key = Key {
                     experiment_id: id,
