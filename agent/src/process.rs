@@ -32,7 +32,7 @@ pub enum Failure {
     /// The config cannot be read, or is wrong.
     #[error(transparent)]
     Config(#[from] ReadError),
-    /// Certificates of the config cannot be used.
+    /// Certificates or files of tokens that the config names cannot be used.
     #[error("{}", .0.join("\n"))]
     Certificates(Vec<String>),
     /// The config cannot be put into force.

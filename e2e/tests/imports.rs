@@ -171,17 +171,35 @@ fn docs(krate: &str) -> Vec<String> {
     docs
 }
 
+/// Tells whether a doc begins with a question word.
+fn asks(doc: &str) -> bool {
+    const QUESTIONS: [&str; 9] = ["How", "What", "When", "Where", "Whether", "Which", "Who", "Whose", "Why"];
+    QUESTIONS.contains(&doc.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default())
+}
+
+#[test]
+fn no_doc_of_the_wire_contracts_begins_with_a_question_word() {
+    let mut docs = 0;
+    for entry in fs::read_dir(root().join("proto/phoenix/v1")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let mut before = "";
+        for (at, line) in (1..).zip(text.lines().map(str::trim)) {
+            let begun = line.strip_prefix("// ").filter(|_| !before.starts_with("//"));
+            assert!(!begun.is_some_and(asks), "{}:{at}: {line}", path.display());
+            docs += usize::from(begun.is_some());
+            before = line;
+        }
+    }
+    assert!(docs > 300, "{docs}");
+}
+
 #[test]
 fn fewer_than_one_doc_in_twenty_begins_with_a_question_word() {
-    const QUESTIONS: [&str; 9] = ["How", "What", "When", "Where", "Whether", "Which", "Who", "Whose", "Why"];
     for krate in members() {
         let docs = docs(&krate);
         assert!(!docs.is_empty(), "{krate}");
-        let begins = |doc: &&String| {
-            let word = doc.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
-            QUESTIONS.contains(&word)
-        };
-        let found: Vec<_> = docs.iter().filter(begins).collect();
+        let found: Vec<_> = docs.iter().filter(|doc| asks(doc)).collect();
         assert!(found.len() * 20 < docs.len(), "{krate}: {} of {}: {found:#?}", found.len(), docs.len());
     }
 }

@@ -1,4 +1,4 @@
-//! Certificates and keys that a config names: whether they can be used, before anything connects.
+//! Certificates, keys and files of tokens that a config names: whether they can be used, before anything connects.
 
 use std::io;
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use super::Settings;
 use crate::deliver::{ExporterKind, TokenSource};
 use crate::net::Endpoint;
 
-/// Mistakes in certificates, for a person.
+/// Mistakes in certificates and files of tokens, for a person.
 #[derive(Debug, Default)]
 pub struct CertificateProblems {
     /// Reasons for which the agent does not start.
@@ -19,7 +19,8 @@ pub struct CertificateProblems {
 }
 
 impl Settings {
-    /// Reads every certificate and key, and checks that they go together and are in force at a time, and for two weeks more.
+    /// Reads every certificate and key, and checks that they go together and are in force at a time, and for two weeks more. Reads
+    /// every file of a token or a secret that an exporter is to have.
     pub fn check_certificates(&self, now: SystemTime) -> CertificateProblems {
         let mut problems = CertificateProblems::default();
         for receiver in &self.receivers {
@@ -66,6 +67,9 @@ impl CertificateProblems {
             ExporterKind::File(_) | ExporterKind::Debug | ExporterKind::Nop => (Vec::new(), None),
         };
         endpoints.into_iter().for_each(|endpoint| self.client(name, endpoint, now, true));
+        if let Some(Err(why)) = token.map(TokenSource::read_files) {
+            note(&mut self.fatal, format!("{name}: auth: {why}"));
+        }
         if let Some(TokenSource::OAuth2(settings)) = token {
             self.client(&format!("{name}: oauth2client"), &settings.token_url.endpoint, now, true);
         }

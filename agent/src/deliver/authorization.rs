@@ -22,6 +22,19 @@ pub enum TokenSource {
     OAuth2(Box<OAuth2Settings>),
 }
 
+impl TokenSource {
+    /// Reads the files that it names, as a start does, and forgets what they hold. May block.
+    ///
+    /// # Errors
+    /// When one cannot be read, or holds no token; says which.
+    pub fn read_files(&self) -> Result<(), String> {
+        match self {
+            Self::File(file) => file.read().map(drop),
+            Self::OAuth2(settings) => settings.read_files(),
+        }
+    }
+}
+
 /// File of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenFile {

@@ -51,6 +51,18 @@ pub struct OAuth2Settings {
     pub expiry_buffer: Duration,
 }
 
+impl OAuth2Settings {
+    /// Reads the files of secrets, and forgets what they hold.
+    ///
+    /// # Errors
+    /// When one cannot be read, or holds nothing; says which.
+    pub fn read_files(&self) -> Result<(), String> {
+        self.client_id.read()?;
+        self.client_secret.read()?;
+        Ok(())
+    }
+}
+
 /// A server of tokens, and the last of them.
 #[derive(Debug)]
 pub struct OAuth2 {
@@ -96,8 +108,7 @@ impl OAuth2 {
     /// # Errors
     /// When a file of a secret cannot be read, or TLS not be set up.
     pub fn new(settings: OAuth2Settings) -> Result<Self, String> {
-        settings.client_id.read()?;
-        settings.client_secret.read()?;
+        settings.read_files()?;
         let connector = Connector::new(settings.token_url.endpoint.clone(), "http/1.1");
         let connector = connector.map_err(|error| format!("token_url: {error}"))?;
         Ok(Self { settings, connector, state: Mutex::default() })

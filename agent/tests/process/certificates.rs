@@ -131,3 +131,47 @@ phoenix: {{ control_plane: {{ endpoint: 'wss://localhost:1/v1/opamp', {named}, c
     }
     assert!(!said.contains("CN=good"), "{said}");
 }
+
+#[test]
+fn validate_reads_the_files_of_tokens_and_says_what_a_start_says() {
+    let dir = tempfile::tempdir().expect("dir");
+    let (_listener, sink) = mute();
+    let base = config(dir.path(), sink, "");
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    for (name, text) in [("id", "agent\n"), ("secret", "s3cret\n"), ("empty", " \n")] {
+        std::fs::write(dir.path().join(name), text).expect("write");
+    }
+    let run = |command: Option<&str>, extension: &str, keys: &str| {
+        let text = format!(
+            "exporters: {{ otlp_http: {{ endpoint: 'http://localhost:1', auth: {{ authenticator: {extension} }} }} }}
+extensions: {{ {extension}: {{ {keys} }} }}
+service: {{ extensions: [health_check, {extension}], pipelines: {{ metrics: {{ exporters: [otlp_http] }} }} }}
+"
+        );
+        let over = at("over.yaml");
+        std::fs::write(&over, text).expect("write");
+        let mut agent = Command::new(env!("CARGO_BIN_EXE_phoenix-agent"));
+        let agent = agent.args(command).arg("--config").arg(&base).args(["--config", &over]);
+        let output = agent.output().expect("run");
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).expect("text"))
+    };
+    let by = |id: &str, secret: &str| {
+        let (id, secret) = (at(id), at(secret));
+        format!("client_id_file: '{id}', client_secret_file: '{secret}', token_url: 'http://localhost:1/t'")
+    };
+    let (code, said) = run(Some("validate"), "oauth2client", &by("id", "secret"));
+    assert!(code == Some(0) && said.contains("can be used"), "{said}");
+    for (extension, keys, file, why) in [
+        ("oauth2client", by("nowhere", "secret"), "nowhere", "No such file"),
+        ("oauth2client", by("id", "nowhere"), "nowhere", "No such file"),
+        ("oauth2client", by("id", "empty"), "empty", "it holds nothing"),
+        ("bearertokenauth", format!("filename: '{}'", at("nowhere")), "nowhere", "No such file"),
+    ] {
+        let expected = format!("exporter otlp_http: auth: the file {}: {why}", at(file));
+        for command in [Some("validate"), None] {
+            let (code, said) = run(command, extension, &keys);
+            assert!(said.contains(&expected) && !said.contains("s3cret"), "{command:?}: {expected}: {said}");
+            assert_eq!(code, Some(if command.is_some() { 2 } else { 1 }), "{command:?}: {said}");
+        }
+    }
+}

@@ -1,15 +1,17 @@
-//! Attacks from 127.0.0.2 on a listener, and the count of what becomes of honest requests from 127.0.0.1.
+//! Attacks from 127.0.0.2, or from several addresses, on a listener, and the count of what becomes of honest requests from 127.0.0.1.
 //!
 //! An attack holds what it has for as long as it is kept.
 
 mod drip;
 mod honest;
+mod idle;
 mod silent;
 mod streams;
 mod unread;
 
 pub use drip::Drips;
 pub use honest::Honest;
+pub use idle::Idle;
 pub use silent::Silent;
 pub use streams::Withheld;
 pub use unread::{Asked, Unread};
@@ -33,8 +35,12 @@ const ATTACKER: ([u8; 4], u16) = ([127, 0, 0, 2], 0);
 /// # Errors
 /// The system's.
 pub async fn connect(to: SocketAddr) -> io::Result<TcpStream> {
+    connect_from(ATTACKER.0, to).await
+}
+
+async fn connect_from(from: [u8; 4], to: SocketAddr) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
-    socket.bind(ATTACKER.into())?;
+    socket.bind((from, 0).into())?;
     socket.connect(to).await
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 mod agent;
 mod control_plane;
+mod idle;
 
 /// Time within which a connection is ended that reads no answer, on a busy machine.
 const ENDED: Duration = Duration::from_secs(120);
