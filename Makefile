@@ -5,7 +5,7 @@ TEST_THREADS ?= $(shell cores=$$(nproc); echo $$((cores > 6 ? cores : 6)))
 
 PEERS ?= $(CURDIR)/target/peers
 
-.PHONY: demo test test-peers peers test-docs reference book test-deploy deploy-tools lint fmt bench bench-fleet bench-collector fuzz deny dist static image packages archives release
+.PHONY: demo test test-postgres test-peers peers test-docs reference book test-deploy deploy-tools lint fmt bench bench-fleet bench-collector fuzz deny dist static image packages archives release
 
 demo: ## Build and run the main job on this machine's real processes.
 	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
@@ -14,6 +14,9 @@ demo: ## Build and run the main job on this machine's real processes.
 test: ## Every test, the end-to-end ones with the real binaries included.
 	$(CARGO) build --locked --workspace --bins
 	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked --workspace --all-targets
+
+test-postgres: ## The control plane's tests on a PostgreSQL, the one in the folder POSTGRES_BIN if that is given.
+	$(if $(POSTGRES_BIN),PHOENIX_TEST_POSTGRES_BIN=$(POSTGRES_BIN)) $(CARGO) test --locked -p control-plane --test api
 
 peers: ## A Collector, Prometheus and SDKs for `test-peers`; needs Go, Python 3, Node.js and npm; a quarter of an hour at first.
 	cd e2e/peers/collector && go build -trimpath -ldflags='-s -w' -o $(PEERS)/collector .

