@@ -283,7 +283,7 @@ fn evidence_that_is_not_as_the_chain_says_is_a_failure_and_what_is_not_kept_is_t
         said(&output).ends_with(
             "\nthe chain names 3 verdicts on 2 experiments: the evidence of 2 is as it was\nthe evidence of 1 is not kept any more: \
              their experiments were deleted\nit is of 8 horizons: of 6 the reports are kept, and are as they came; of the others, \
-             their digests alone\n2 horizons are in no fingerprint: they came after the last verdict, or to a release that took none\n"
+             their digests alone\nin no fingerprint: 2 horizons, which came after the last verdict, or to a release that took none\n"
         ),
         "{}",
         said(&output)
@@ -297,6 +297,8 @@ fn evidence_that_is_not_as_the_chain_says_is_a_failure_and_what_is_not_kept_is_t
         told.contains("named by entry 5 of the chain at 2026-11-28T12:00:00Z: the policy is another"),
         "{told}"
     );
+    let stated = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(stated.contains("names 2 verdicts on 1 experiment: the evidence of 1 is"), "{stated}");
     const UNKNOWN: &str = r#"{"type":"x","title":"x","status":404,"detail":"nothing is here"}"#;
     let (_, output) = answered(&[(200, STATE), (404, UNKNOWN)], &["audit", "verify"]);
     assert!(said(&output).ends_with("no evidence was compared\n"), "of a release before");

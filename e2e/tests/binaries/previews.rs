@@ -156,7 +156,7 @@ async fn its_figures_are_those_of_compare_on_the_same_requests_and_no_candidate_
     }
 
     // It ends with its time, and the baseline has gone on.
-    let stopped = person.types(&["preview", "-f", "endless", "--wait", "2s", "-o", "json"]).await?;
+    let stopped = person.types(&["preview", "-f", "endless", "--wait", "6s", "-o", "json"]).await?;
     let stopped: Value = serde_json::from_slice(&stopped.stdout)?;
     let why = of(&stopped, "node-1")["why"].as_str().expect("a reason");
     assert!(why.contains("it was stopped after"), "{why}");
@@ -220,7 +220,7 @@ async fn a_candidate_that_its_agent_dies_of_in_a_preview_is_not_tried_again_unti
     assert!(words.as_str().unwrap_or_default().contains("died while it ran it in a preview"), "{health:#}");
     send(&agent, &scrapes("host-1", 30, 1)).await?;
     let person = Person { dir: fleet.dir.path() };
-    let again = person.types(&["preview", "-f", "endless", "--wait", "2s", "-o", "json"]).await?;
+    let again = person.types(&["preview", "-f", "endless", "--wait", "6s", "-o", "json"]).await?;
     let again: Value = serde_json::from_slice(&again.stdout)?;
     let refused = of(&again, "node-1");
     assert_eq!(refused["state"], "refused", "{again:#}");

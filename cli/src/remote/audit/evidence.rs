@@ -27,6 +27,12 @@ pub(super) async fn of_all(client: &Client) -> anyhow::Result<Vec<EvidenceState>
     }
 }
 
+/// A number of things.
+fn counted(number: impl TryInto<u64>, thing: &str) -> String {
+    let number: u64 = number.try_into().unwrap_or(u64::MAX);
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
 /// What is so, in sentences that say no more than was looked at.
 pub(super) fn sentences(all: &[EvidenceState]) -> Vec<String> {
     let named = |state: &&EvidenceState| !state.verdicts.is_empty();
@@ -44,8 +50,9 @@ pub(super) fn sentences(all: &[EvidenceState]) -> Vec<String> {
     let (horizons, reports, uncovered) =
         (of(|state| state.horizons), of(|state| state.reports), of(|state| state.uncovered));
     let mut said = vec![format!(
-        "the chain names {} verdicts on {experiments} experiments: the evidence of {agree} is as it was",
-        agree + changed + gone
+        "the chain names {} on {}: the evidence of {agree} is as it was",
+        counted(agree + changed + gone, "verdict"),
+        counted(experiments, "experiment")
     )];
     if changed > 0 {
         said.push(format!("the evidence of {changed} is not as it was"));
@@ -54,11 +61,14 @@ pub(super) fn sentences(all: &[EvidenceState]) -> Vec<String> {
         said.push(format!("the evidence of {gone} is not kept any more: their experiments were deleted"));
     }
     said.push(format!(
-        "it is of {horizons} horizons: of {reports} the reports are kept, and are as they came; of the others, their digests alone"
+        "it is of {}: of {reports} the reports are kept, and are as they came{}",
+        counted(horizons, "horizon"),
+        if reports < horizons { "; of the others, their digests alone" } else { "" }
     ));
     if uncovered > 0 {
         said.push(format!(
-            "{uncovered} horizons are in no fingerprint: they came after the last verdict, or to a release that took none"
+            "in no fingerprint: {}, which came after the last verdict, or to a release that took none",
+            counted(uncovered, "horizon")
         ));
     }
     said
