@@ -1,10 +1,10 @@
 //! Gathering: what many bring at once is handled together, and each waits for its own outcome.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{MutexGuard, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// The most bytes of those that are brought by their size.
 pub const BYTES: usize = 64 << 20;
@@ -28,6 +28,13 @@ pub enum Unhandled {
     /// Nobody handles any more.
     #[error("nobody handles any more")]
     Ended,
+}
+
+/// Those that come while others are handled, and are then handled together by one of those who brought them.
+#[derive(Debug)]
+pub struct Pile<T> {
+    turn: tokio::sync::Mutex<()>,
+    all: Mutex<Vec<T>>,
 }
 
 /// The end at which things are brought.
@@ -74,11 +81,34 @@ impl<I, O> Gather<I, O> {
 }
 
 impl<I, O> Gathered<I, O> {
+    /// Number of those that have come since [`take`](Self::take) was last asked.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.len()
+    }
+
     /// Those that have come since this was last asked, so many at most; at least one.
     pub async fn take(&mut self, most: usize) -> Vec<Brought<I, O>> {
         let mut all = Vec::new();
         self.0.recv_many(&mut all, most).await;
         all
+    }
+}
+
+impl<T> Default for Pile<T> {
+    fn default() -> Self {
+        Self { turn: tokio::sync::Mutex::default(), all: Mutex::default() }
+    }
+}
+
+impl<T> Pile<T> {
+    /// Brings one and waits for those that are handled now. Returns all that are to be handled by the caller, with its turn to
+    /// do so; nothing if the one was handled meanwhile.
+    pub async fn bring(&self, one: T) -> Option<(Vec<T>, MutexGuard<'_, ()>)> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).push(one);
+        let turn = self.turn.lock().await;
+        let all = std::mem::take(&mut *self.all.lock().unwrap_or_else(PoisonError::into_inner));
+        (!all.is_empty()).then_some((all, turn))
     }
 }
 
@@ -120,5 +150,22 @@ mod tests {
         assert_eq!(outcome, Ok(5));
         drop(gathered);
         assert_eq!(gather.try_bring(6, 1).await, Err(Unhandled::Ended));
+    }
+
+    #[tokio::test]
+    async fn those_that_come_while_one_is_handled_are_handled_together_by_the_next() {
+        let pile = Pile::default();
+        let handled = Mutex::new(Vec::new());
+        let bring = async |one: u8| {
+            if let Some((all, _turn)) = pile.bring(one).await {
+                // The others come meanwhile.
+                tokio::task::yield_now().await;
+                handled.lock().unwrap().push(all);
+            }
+        };
+        tokio::join!(bring(1), bring(2), bring(3), bring(4));
+        assert_eq!(*handled.lock().unwrap(), [vec![1], vec![2, 3, 4]]);
+        bring(5).await;
+        assert_eq!(handled.lock().unwrap().last(), Some(&vec![5]));
     }
 }

@@ -15,6 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::clock::UnixMillis;
+use crate::gather::Pile;
 use crate::id::{AgentUid, TenantId, UserId};
 
 /// Number of streams to people that may be open at once.
@@ -34,6 +35,8 @@ pub struct Hub {
     sessions: Mutex<HashMap<(TenantId, AgentUid), Arc<Session>>>,
     /// Agents of which something was heard that is not written down yet, and when.
     heard: Mutex<HashMap<(TenantId, AgentUid), UnixMillis>>,
+    /// Agents whose connections have ended, which is not written down yet.
+    pub left: Pile<(TenantId, AgentUid)>,
     /// Wakes the reconciler that writes what agents are to run.
     pub push: Notify,
     /// Wakes the reconciler that looks at evidence.
@@ -188,6 +191,7 @@ impl Hub {
         Self {
             sessions: Mutex::default(),
             heard: Mutex::default(),
+            left: Pile::default(),
             push: Notify::default(),
             analyze: Notify::default(),
             events: watch::Sender::default(),

@@ -1,5 +1,7 @@
 //! Agents: what they tell of themselves, and how they are forgotten.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -107,12 +109,24 @@ pub async fn lift(state: &AppState, actor: &Actor, uid: AgentUid) -> Result<agen
     Ok(agent)
 }
 
-/// Notes that an agent's connection has ended.
+/// Notes that an agent's connection has ended, together with those that end while others are noted.
 ///
 /// # Errors
 /// The store's.
 pub async fn disconnected(state: &AppState, agent: &AgentIdentity) -> Result<(), StoreError> {
-    let mut tx = state.store.begin(agent.tenant_id).await?;
-    sessions::left(&mut tx, agent.tenant_id, agent.uid, &state.replica.id).await?;
-    tx.commit().await
+    let Some((all, _turn)) = state.hub.left.bring((agent.tenant_id, agent.uid)).await else {
+        return Ok(());
+    };
+    let mut tenants: BTreeMap<TenantId, Vec<AgentUid>> = BTreeMap::new();
+    for (tenant, agent) in all {
+        tenants.entry(tenant).or_default().push(agent);
+    }
+    for (tenant, mut agents) in tenants {
+        let mut tx = state.store.begin(tenant).await?;
+        // One that is back is written down as connected by what it says first, which may be done already.
+        agents.retain(|agent| !state.hub.is_connected(tenant, *agent));
+        sessions::left(&mut tx, tenant, &agents, &state.replica.id).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! Reports: the findings of agents, a horizon each, gathered while the store is busy and filed together, each once.
 //!
 //! A report is acknowledged once the transaction that has it is committed. A transaction has all that came while the one before
-//! ran, so that with few agents each report has its own, and with many its price is shared. What is wrong with one report is
-//! told of it alone. Past a number and a size of those that wait, a report is to be sent again.
+//! ran and a moment after it, so that with few agents each report has its own, and with many its price is shared. What is wrong
+//! with one report is told of it alone. Past a number and a size of those that wait, a report is to be sent again.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use observe::Comparison;
+use tokio::time::Instant;
 
 use super::enroll::AgentIdentity;
 use super::slices;
@@ -26,6 +27,11 @@ use crate::store::{StoreError, Tx, generations, refusals};
 pub const WAITING: usize = 8_192;
 /// The most that are filed together.
 const TOGETHER: usize = 256;
+/// Least and most time between the beginnings of two transactions, unless as many wait as are filed together: agents that report
+/// once a minute seldom come at the same moment, and a transaction costs about the same for one report and for ten.
+const APART: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(250)];
+/// Share of the time that filing takes at most where reports come one by one, as the times that a transaction took until the next.
+const SHARE: u32 = 5;
 /// Time by which a report may end later than we know, besides a window: its agent's clock is measured by what it sends.
 const AHEAD: Duration = Duration::from_secs(5);
 /// The longest time that a report is on its way, nanoseconds: a clock that is further ahead than that and the one before has jumped.
@@ -90,6 +96,7 @@ pub async fn run(state: AppState, mut gathered: Gathered<Come, Outcome>) {
             all = gathered.take(TOGETHER) => all,
             () = state.stopped() => return,
         };
+        let began = Instant::now();
         let mut tenants: BTreeMap<TenantId, Vec<Brought<Come, Outcome>>> = BTreeMap::new();
         for one in all {
             tenants.entry(one.0.tenant).or_default().push(one);
@@ -98,6 +105,14 @@ pub async fn run(state: AppState, mut gathered: Gathered<Come, Outcome>) {
             let (all, waiting): (Vec<Come>, Vec<_>) = all.into_iter().unzip();
             for (waiting, outcome) in waiting.into_iter().zip(filed(&state, tenant, &all).await) {
                 waiting.tell(outcome);
+            }
+        }
+        let [least, most] = APART;
+        let next = began + (began.elapsed() * SHARE).clamp(least, most);
+        if gathered.waiting() < TOGETHER {
+            tokio::select! {
+                () = tokio::time::sleep_until(next) => {}
+                () = state.stopped() => return,
             }
         }
     }

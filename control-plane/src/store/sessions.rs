@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 
+use sqlx::AssertSqlSafe;
+
+use super::many::{parts, values};
 use super::{Connection, Row, StoreError, Tx, agents, query};
 use crate::clock::UnixMillis;
 use crate::id::{AgentUid, TenantId};
@@ -140,20 +143,28 @@ pub async fn of_tenant(connection: &mut Connection, tenant: TenantId) -> Result<
     rows.iter().map(read).collect()
 }
 
-/// Notes that an agent's connection to a replica has ended. One that has come to another replica since stays connected.
+/// Notes that connections of agents to a replica have ended. One that has come to another replica since stays connected.
 ///
 /// # Errors
 /// The store's.
-pub async fn left(tx: &mut Tx, tenant: TenantId, agent: AgentUid, replica: &str) -> Result<(), StoreError> {
-    query(
-        "UPDATE agents SET status = 'disconnected', replica = NULL
-         WHERE tenant_id = $1 AND uid = $2 AND COALESCE(replica, $3) = $3",
-    )
-    .bind(tenant)
-    .bind(agent)
-    .bind(replica)
-    .execute(tx)
-    .await?;
+pub async fn left(
+    tx: &mut Tx,
+    tenant: TenantId,
+    agents: &[AgentUid],
+    replica: &str,
+) -> Result<(), StoreError> {
+    for part in parts(agents) {
+        let sql = format!(
+            "UPDATE agents SET status = 'disconnected', replica = NULL
+             WHERE tenant_id = $1 AND uid IN {} AND COALESCE(replica, $2) = $2",
+            values(1, part.len(), 3)
+        );
+        let mut noting = query(AssertSqlSafe(sql)).bind(tenant).bind(replica);
+        for agent in part {
+            noting = noting.bind(*agent);
+        }
+        noting.execute(tx).await?;
+    }
     Ok(())
 }
 

@@ -92,7 +92,9 @@ fn options(file: &Path) -> SqliteConnectOptions {
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE).idle_timeout(None)
+    let pool = SqlitePoolOptions::new().max_connections(connections);
+    // A file is not away between two statements: a connection is taken without asking whether it is there.
+    pool.acquire_timeout(PATIENCE).idle_timeout(None).test_before_acquire(false)
 }
 
 async fn writer(file: &Path) -> Result<SqlitePool, StoreError> {

@@ -63,7 +63,7 @@ impl Fleet {
         let (now, replica) = (self.server.state.clock.now(), &self.server.state.replica.id);
         statuses::heard(&mut tx, (agent.tenant_id, replica), &[(agent.uid, now)]).await.unwrap();
         if status == "disconnected" {
-            sessions::left(&mut tx, agent.tenant_id, agent.uid, replica).await.unwrap();
+            sessions::left(&mut tx, agent.tenant_id, &[agent.uid], replica).await.unwrap();
         }
         tx.commit().await.unwrap();
     }

@@ -128,10 +128,11 @@ async fn what_an_agent_says_is_kept_with_what_others_say(store: &Store) {
         };
         assert_eq!(agents::get(&mut tx, ONE, uid(number)).await.unwrap().unwrap(), expected);
     }
-    sessions::left(&mut tx, ONE, uid(1), "other").await.unwrap();
-    assert!(sessions::connected(&mut tx, ONE).await.unwrap().contains(&uid(1)), "it is at another replica");
-    sessions::left(&mut tx, ONE, uid(1), "one").await.unwrap();
-    assert_eq!(sessions::connected(&mut tx, ONE).await.unwrap(), [uid(2), uid(3)].into());
+    sessions::left(&mut tx, ONE, &[uid(1), uid(2)], "other").await.unwrap();
+    let connected = sessions::connected(&mut tx, ONE).await.unwrap();
+    assert_eq!(connected, [uid(1), uid(2), uid(3)].into(), "they are at another replica");
+    sessions::left(&mut tx, ONE, &[uid(1), uid(2)], "one").await.unwrap();
+    assert_eq!(sessions::connected(&mut tx, ONE).await.unwrap(), [uid(3)].into());
     let member = sessions::of_tenant(&mut tx, ONE).await.unwrap().remove(0);
     assert_eq!((member.host.as_str(), member.generation), ("host-1", 7));
     assert_eq!(agents::get(&mut tx, ONE, uid(1)).await.unwrap().unwrap().status, "disconnected");
