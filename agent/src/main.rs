@@ -29,6 +29,11 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser};
 use config::ConfigSources;
 
+/// Allocator of a static binary: that of musl takes one lock for all threads.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A canary-releasing agent for OTLP telemetry. Its config is a Collector file.
 #[derive(Debug, Parser)]
 #[command(name = "phoenix-agent", version, args_conflicts_with_subcommands = true)]

@@ -21,6 +21,11 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+/// Allocator of a static binary: that of musl takes one lock for all threads.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Canary releases for telemetry pipelines.
 #[derive(Parser)]
 #[command(name = "phoenix", version)]

@@ -8,6 +8,11 @@ use control_plane::config::{Cli, Command};
 use control_plane::{copying, process};
 use tokio::runtime::Runtime;
 
+/// Allocator of a static binary: that of musl takes one lock for all threads.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     process::log_to_stderr(cli.log.log_format.unwrap_or_default());
