@@ -113,6 +113,7 @@ pub struct Metrics {
     anchors: Family<Anchored, Counter>,
     decides: Gauge,
     waiting: Gauge,
+    held: Gauge,
 }
 
 impl Default for Metrics {
@@ -135,6 +136,7 @@ impl Default for Metrics {
             anchors: Family::default(),
             decides: Gauge::default(),
             waiting: Gauge::default(),
+            held: Gauge::default(),
         };
         metrics.register("phoenix_http_requests", "Requests answered", metrics.answers.clone());
         let help = "Time from a request's head to the head of its answer, in seconds";
@@ -168,6 +170,8 @@ impl Default for Metrics {
         let help =
             "Agents that wait for a wave: what is new to agents of their version is tried by others first";
         metrics.register("phoenix_agents_waiting", help, metrics.waiting.clone());
+        let help = "Agents of these that are offered nothing, since another agent has it in quarantine";
+        metrics.register("phoenix_agents_held", help, metrics.held.clone());
         let mut registry = metrics.registry.lock().unwrap_or_else(PoisonError::into_inner);
         registry.register_collector(Box::new(Arc::clone(&metrics.experiments)));
         registry.register_collector(Box::new(Arc::clone(&metrics.certificates)));
@@ -272,6 +276,11 @@ impl Metrics {
     /// Notes how many agents wait for a wave.
     pub fn agents_wait(&self, agents: usize) {
         self.waiting.set(i64::try_from(agents).unwrap_or(i64::MAX));
+    }
+
+    /// Notes how many of these are offered nothing, because an agent has the content in quarantine.
+    pub fn agents_are_held(&self, agents: usize) {
+        self.held.set(i64::try_from(agents).unwrap_or(i64::MAX));
     }
 
     /// All of it as text of OpenMetrics, exemplars included.

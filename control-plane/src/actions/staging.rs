@@ -1,16 +1,17 @@
 //! Staging of a deployment: how many of its agents run it, and what the others wait for.
 //!
-//! Content that no agent of a version has run goes out in waves: an agent waits for the trial of those before it.
+//! Content that no agent of a version has run goes out in waves: an agent waits for the trial of those before it, and is told nothing
+//! once one of them has the content in quarantine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use proto::generation::{Baseline, Fragment, Generation};
 
 use crate::clock::UnixMillis;
-use crate::experiment::SILENCE;
 use crate::experiment::wave::{self, Content, WAITING};
 use crate::experiment::words::{counted, listed};
+use crate::experiment::{ExperimentId, SILENCE};
 use crate::id::{AgentUid, TenantId};
 use crate::state::AppState;
 use crate::store::deployments::{self, Deployment};
@@ -18,7 +19,7 @@ use crate::store::freezes::{self, Freeze};
 use crate::store::generations::{self, Offered, Status};
 use crate::store::sessions::{self, Member};
 use crate::store::trials::{self, AgentTrial};
-use crate::store::{Connection, StoreError};
+use crate::store::{Connection, StoreError, experiments};
 
 /// The most things that agents wait for of which a sentence tells.
 const TOLD: usize = 3;
@@ -59,20 +60,40 @@ pub async fn staging(
         own && !member.archived && !member.refuses_configs
     };
     let meant: Vec<&Member> = members.iter().filter(is_meant).collect();
-    let uids: Vec<AgentUid> = meant.iter().map(|member| member.uid).collect();
-    let latest = generations::latest_of(reader, tenant, &uids).await?;
     let trials = trials::of_tenant(reader, tenant).await?;
+    let uids = meant.iter().map(|member| member.uid).chain(trials.iter().map(|one| one.agent));
+    let latest = generations::latest_of(reader, tenant, &uids.collect::<Vec<_>>()).await?;
     let baseline = Baseline::Given(Fragment::new(config));
     let pipeline = deployment.pipeline.clone();
     let content = Generation { number: 0, pipeline, baseline, experiment: None }.content();
     let look = Look {
         members: &members,
         trials: &trials,
+        latest: &latest,
         frozen: freezes::get(reader, tenant).await?,
         trial: state.trial,
         now: state.clock.now(),
     };
-    let places = meant.into_iter().map(|member| (member, place(latest.get(&member.uid), &content)));
+    let mut names: HashMap<ExperimentId, String> = HashMap::new();
+    let mut places = Vec::with_capacity(meant.len());
+    for member in meant {
+        let latest = latest.get(&member.uid);
+        let place = place(latest, &content);
+        let in_experiment = latest.and_then(Offered::in_experiment).filter(|_| place == Place::Waiting);
+        if let Some(id) = in_experiment.filter(|id| !names.contains_key(id))
+            && let Some(experiment) = experiments::get(reader, tenant, id).await?
+        {
+            names.insert(id, experiment.spec.name);
+        }
+        places.push((member, place, in_experiment));
+    }
+    let cause = |member: &Member, in_experiment: Option<ExperimentId>| match look.content(member.uid) {
+        Some(content) => Cause::Wave(content),
+        None => {
+            in_experiment.and_then(|id| names.get(&id)).map_or(Cause::Moment, |name| Cause::Experiment(name))
+        }
+    };
+    let places = places.into_iter().map(|(member, place, of)| (member, place, cause(member, of)));
     Ok(Some(look.added_up(places)))
 }
 
@@ -92,10 +113,27 @@ pub async fn waits(
         return Ok(None);
     };
     let members = sessions::of_tenant(reader, tenant).await?;
-    let frozen = freezes::get(reader, tenant).await?;
-    let look =
-        Look { members: &members, trials: &trials, frozen, trial: state.trial, now: state.clock.now() };
-    Ok(Some(format!("It waits for {}.", look.waits_for(Some(&own.content)))))
+    let uids: Vec<AgentUid> = trials.iter().map(|one| one.agent).collect();
+    let look = Look {
+        members: &members,
+        trials: &trials,
+        latest: &generations::latest_of(reader, tenant, &uids).await?,
+        frozen: freezes::get(reader, tenant).await?,
+        trial: state.trial,
+        now: state.clock.now(),
+    };
+    Ok(Some(look.waits_for(&["It".to_owned()], &Cause::Wave(&own.content))))
+}
+
+/// Cause for which an agent was not told yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Cause<'a> {
+    /// Its wave.
+    Wave(&'a Content),
+    /// An experiment that it is in, by name.
+    Experiment(&'a str),
+    /// None that lasts.
+    Moment,
 }
 
 /// Place of an agent on the way to a content.
@@ -120,17 +158,18 @@ fn place(latest: Option<&Offered>, content: &str) -> Place {
 struct Look<'a> {
     members: &'a [Member],
     trials: &'a [AgentTrial],
+    latest: &'a HashMap<AgentUid, Offered>,
     frozen: Option<Freeze>,
     trial: Duration,
     now: UnixMillis,
 }
 
 impl Look<'_> {
-    fn added_up<'a>(&self, places: impl Iterator<Item = (&'a Member, Place)>) -> Staging {
+    fn added_up<'a>(&self, places: impl Iterator<Item = (&'a Member, Place, Cause<'a>)>) -> Staging {
         let mut all = Staging::default();
         let (mut refused, mut told, mut away) = (Vec::new(), Vec::new(), Vec::new());
-        let mut waiting: BTreeMap<Option<&Content>, Vec<String>> = BTreeMap::new();
-        for (member, place) in places {
+        let mut waiting: BTreeMap<Cause<'_>, Vec<String>> = BTreeMap::new();
+        for (member, place, cause) in places {
             all.of += 1;
             match place {
                 Place::On => {
@@ -139,9 +178,7 @@ impl Look<'_> {
                 }
                 Place::Refused => refused.push(member.host.clone()),
                 Place::Told => told.push(self.named(member)),
-                Place::Waiting => {
-                    waiting.entry(self.content(member.uid)).or_default().push(self.named(member));
-                }
+                Place::Waiting => waiting.entry(cause).or_default().push(self.named(member)),
             }
         }
         let number = |all: usize| u32::try_from(all).unwrap_or(u32::MAX);
@@ -155,7 +192,7 @@ impl Look<'_> {
         &self,
         all: &Staging,
         [refused, told, away]: [&Vec<String>; 3],
-        waiting: &BTreeMap<Option<&Content>, Vec<String>>,
+        waiting: &BTreeMap<Cause<'_>, Vec<String>>,
     ) -> String {
         if all.of == 0 {
             return "No agent is there that it is for: none matches its selector, or another deployment goes before it there. Agents \
@@ -173,26 +210,55 @@ impl Look<'_> {
         if !told.is_empty() {
             said.push(format!("Told to {}, and not answered yet.", listed(told)));
         }
-        for (content, hosts) in waiting.iter().take(TOLD) {
-            let verb = if hosts.len() == 1 { "waits" } else { "wait" };
-            said.push(format!("{} {verb} for {}.", listed(hosts), self.waits_for(*content)));
-        }
+        said.extend(waiting.iter().take(TOLD).map(|(cause, hosts)| self.waits_for(hosts, cause)));
         if waiting.len() > TOLD {
-            said.push("Agents of other versions wait, too.".to_owned());
+            said.push("Other agents wait for something else.".to_owned());
         }
         said.join(" ")
     }
 
-    /// What agents wait for that were not told this content; nothing is known of a content that is not in waves.
-    fn waits_for(&self, content: Option<&Content>) -> String {
+    /// What these agents wait for, in a sentence or two.
+    fn waits_for(&self, hosts: &[String], cause: &Cause<'_>) -> String {
+        let (those, one) = (listed(hosts), hosts.len() == 1);
+        let wait = if one { "waits" } else { "wait" };
         if let Some(Freeze { since, author, .. }) = &self.frozen {
-            return format!("the end of the freeze, by {author} since {since}");
+            return format!("{those} {wait} for the end of the freeze, by {author} since {since}.");
         }
-        let Some(content) = content else {
-            return "the end of an experiment, or to be told in a moment".to_owned();
+        let content = match cause {
+            Cause::Moment => return format!("{those} {} told in a moment.", if one { "is" } else { "are" }),
+            Cause::Experiment(name) => {
+                return format!("{those} {wait} for the end of the experiment {name}.");
+            }
+            Cause::Wave(content) => *content,
         };
-        let tries = self.trials.iter().filter(|one| one.content == *content && one.trial.wave > WAITING);
-        let Some(last) = tries.clone().map(|one| one.trial.wave).max() else {
+        let killed = self.tries(content).filter(|one| self.has(one.agent, Offered::is_quarantined));
+        let killed: Vec<AgentUid> = killed.map(|one| one.agent).collect();
+        if let [first, ..] = killed.as_slice() {
+            let first = self.member(*first).map_or_else(|| first.to_string(), |member| member.host.clone());
+            let has = if killed.len() == 1 { "has" } else { "have" };
+            return format!(
+                "{those} {} told nothing: {} {has} it in quarantine, because the process ended twice with it. Roll it back, or deploy it \
+                 mended; if the config was not to blame, `phoenix agent lift {first}` lets it go on.",
+                if one { "is" } else { "are" },
+                listed(&killed.iter().map(|one| self.host(*one)).collect::<Vec<_>>())
+            );
+        }
+        format!("{those} {wait} for {}.", self.trial_of(content))
+    }
+
+    /// Agents that were told this content in waves.
+    fn tries(&self, content: &Content) -> impl Iterator<Item = &AgentTrial> {
+        self.trials.iter().filter(move |one| one.content == *content && one.trial.wave > WAITING)
+    }
+
+    fn has(&self, agent: AgentUid, of: impl Fn(&Offered) -> bool) -> bool {
+        self.latest.get(&agent).is_some_and(of)
+    }
+
+    /// The trials that a wave of this content waits for.
+    fn trial_of(&self, content: &Content) -> String {
+        let tries = self.tries(content).filter(|one| !self.has(one.agent, |it| it.status == Status::Failed));
+        let Some(last) = self.tries(content).map(|one| one.trial.wave).max() else {
             return "one of the agents of its version to connect: it is the first that tries it".to_owned();
         };
         let (mut lives, mut called) = (Vec::new(), Vec::new());
@@ -225,6 +291,11 @@ impl Look<'_> {
                 None => format!("{hosts} to run it"),
             });
         }
+        if said.is_empty() {
+            said.push(
+                "another agent of its version to connect: those that were told it have refused it".to_owned(),
+            );
+        }
         said.join(", and for ")
     }
 
@@ -234,9 +305,12 @@ impl Look<'_> {
         own.map(|one| &one.content)
     }
 
+    fn member(&self, agent: AgentUid) -> Option<&Member> {
+        self.members.iter().find(|member| member.uid == agent)
+    }
+
     fn host(&self, agent: AgentUid) -> String {
-        let member = self.members.iter().find(|member| member.uid == agent);
-        member.map_or_else(|| agent.to_string(), |member| self.named(member))
+        self.member(agent).map_or_else(|| agent.to_string(), |member| self.named(member))
     }
 
     fn is_connected(&self, member: &Member) -> bool {

@@ -1,7 +1,8 @@
 //! Waves: content that no agent of its version has run yet is offered to one agent, then to 5 %, then to the rest.
 //!
 //! A wave is over once so many agents as it needs have run the content for the whole trial time in one process. An agent
-//! that refuses it, or does not get so far within [`patience`], holds nobody: another that is connected takes its place.
+//! that refuses it, or does not get so far within [`patience`], holds nobody: another that is connected takes its place. Once
+//! one has it in quarantine, because its process ended with it twice, nobody else is offered it.
 //! Pure: what is known of the agents goes in, and what changes comes out.
 
 use std::time::Duration;
@@ -62,6 +63,8 @@ pub struct Assigned {
     pub runs: Option<String>,
     /// True if it has refused the content.
     pub refused: bool,
+    /// True if it has the content in quarantine.
+    pub quarantined: bool,
 }
 
 /// What comes next for a content.
@@ -71,6 +74,8 @@ pub struct Next {
     pub trials: Vec<Trial>,
     /// True if all waves are out: the content is known.
     pub known: bool,
+    /// True if those that wait are offered nothing, because an agent has the content in quarantine.
+    pub stopped: bool,
 }
 
 /// Time within which an agent must have lived through its trial, from the offer on.
@@ -131,6 +136,9 @@ pub fn next(agents: &[Assigned], trial: Duration, now: UnixMillis) -> Next {
     let mut trials: Vec<Trial> = agents.iter().map(|agent| agent.seen(now)).collect();
     let wave = trials.iter().map(|trial| trial.wave).max().unwrap_or(WAITING);
     let waits = trials.iter().any(|trial| trial.wave == WAITING);
+    if wave < LAST && agents.iter().any(|agent| agent.quarantined) {
+        return Next { trials, known: false, stopped: true };
+    }
     let (mut passed, mut hopeful) = (0, 0);
     for (agent, seen) in agents.iter().zip(&trials).filter(|(_, seen)| wave > WAITING && seen.wave == wave) {
         if agent.passed(seen, trial, now) {
@@ -144,14 +152,14 @@ pub fn next(agents: &[Assigned], trial: Duration, now: UnixMillis) -> Next {
     if wave == LAST || over && (!waits || wave + 1 == LAST) {
         // Nobody has to be connected to be told what everybody is told.
         trials.iter_mut().filter(|trial| trial.wave == WAITING).for_each(|trial| tell(trial, LAST, now));
-        return Next { trials, known: true };
+        return Next { trials, known: true, stopped: false };
     }
     if over {
         offer(agents, &mut trials, wave + 1, size(wave + 1, agents.len()), now);
     } else {
         offer(agents, &mut trials, wave, needed.saturating_sub(passed + hopeful), now);
     }
-    Next { trials, known: false }
+    Next { trials, known: false, stopped: false }
 }
 
 /// Offers it to `missing` more agents that are connected and wait.

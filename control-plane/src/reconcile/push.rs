@@ -20,7 +20,6 @@ use std::time::Duration;
 
 use proto::generation::{Baseline, Generation, config_hash};
 use proto::promotion::OTHER_BASELINE;
-use proto::quarantine::QUARANTINED;
 
 use super::PERIOD;
 use crate::actions::{self, generations::Changes};
@@ -169,7 +168,7 @@ fn refusal(latest: &Offered) -> Option<Refusal> {
     let failed = latest.error.as_deref().unwrap_or_default();
     (latest.status == Status::Failed).then(|| match failed {
         _ if failed.starts_with(OTHER_BASELINE) => Refusal::OtherBaseline,
-        _ if failed.starts_with(QUARANTINED) => Refusal::Quarantined,
+        _ if latest.is_quarantined() => Refusal::Quarantined,
         _ => Refusal::Other,
     })
 }

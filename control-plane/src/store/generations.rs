@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use proto::quarantine::QUARANTINED;
 use sqlx::AssertSqlSafe;
 
 use super::many::{parts, values};
@@ -37,6 +38,12 @@ impl Offered {
     /// The experiment that it is a step of; nothing outside of one, a promotion's among them.
     pub fn in_experiment(&self) -> Option<ExperimentId> {
         self.experiment_id.filter(|_| self.step.is_some())
+    }
+
+    /// True if its agent has the content in quarantine.
+    pub fn is_quarantined(&self) -> bool {
+        let error = self.error.as_deref().unwrap_or_default();
+        self.status == Status::Failed && error.starts_with(QUARANTINED)
     }
 }
 

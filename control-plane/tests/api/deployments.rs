@@ -184,6 +184,49 @@ async fn what_no_agent_has_run_comes_to_the_next_only_after_one_has_lived_with_i
 }
 
 #[tokio::test]
+async fn what_an_agent_has_in_quarantine_is_offered_to_no_other_and_what_is_mended_is() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let mut agents = Vec::new();
+    for number in 1..=3 {
+        agents.push(Agent::enroll_of(&server, &admin, number, "one").await);
+    }
+    let made = deploy(&server, &admin, "", "a").await.body;
+    let path = format!("{PATH}/{}", made["id"].as_str().unwrap());
+    let mut first = offered(&mut agents, &[]).await;
+    first.refuse("quarantined: it died 2 times with generation 1").await;
+    // A look that knows of it has been taken, and others after it.
+    while !server.get("/metrics", "").await.body.as_str().unwrap().contains("phoenix_agents_held 2") {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..10 {
+        for agent in &agents {
+            assert!(!agent.is_offered().await, "it kills");
+        }
+    }
+    let staging = server.get(&path, &admin).await.body["staging"].clone();
+    assert_eq!(
+        (&staging["of"], &staging["refused"], &staging["waiting"]),
+        (&json!(3), &json!(1), &json!(2)),
+        "{staging}"
+    );
+    let host = format!("h{}", first.uid.as_bytes()[15]);
+    let said = staging["sentence"].as_str().unwrap();
+    assert!(said.contains(&format!("are told nothing: {host} has it in quarantine")), "{said}");
+    assert!(said.contains(&format!("`phoenix agent lift {host}`")), "{said}");
+    let other = server.get(&format!("/api/v1/agents/{}", agents[0].uid), &admin).await.body;
+    assert!(other["waits"].as_str().unwrap().starts_with("It is told nothing: "), "{other}");
+
+    deploy(&server, &admin, "", "b").await;
+    let mut next = offered(&mut agents, &[]).await;
+    next.apply().await;
+    assert!(runs(&next, "b"));
+    while !server.get("/metrics", "").await.body.as_str().unwrap().contains("phoenix_agents_held 0") {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn a_deployment_that_no_agent_matches_says_so_and_one_that_waits_says_for_what() {
     let server = Server::start().await;
     let admin = server.set_up().await;

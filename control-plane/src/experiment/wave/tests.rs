@@ -110,6 +110,27 @@ fn an_agent_that_refuses_it_or_goes_away_holds_nobody_for_ever() {
 }
 
 #[test]
+fn once_an_agent_has_it_in_quarantine_nobody_else_is_offered_it_until_that_is_lifted() {
+    let mut fleet = Fleet::of(20);
+    fleet.look(0);
+    fleet.run();
+    fleet.look(0);
+    assert_eq!(fleet.look(60), [18, 1, 1, 0]);
+    fleet.run();
+    let tries = |agent: &Assigned| agent.trial.as_ref().is_some_and(|trial| trial.wave == 2);
+    let at = fleet.agents.iter().position(tries).unwrap();
+    (fleet.agents[at].refused, fleet.agents[at].quarantined, fleet.agents[at].runs) = (true, true, None);
+    for _ in 0..4 {
+        assert_eq!(fleet.look(patience(TRIAL).as_secs()), [18, 1, 1, 0]);
+        assert!(next(&fleet.agents, TRIAL, fleet.now).stopped && !fleet.known);
+    }
+    // It was told once more, and another takes its place as it is late.
+    (fleet.agents[at].refused, fleet.agents[at].quarantined) = (false, false);
+    assert_eq!(fleet.look(0), [17, 1, 2, 0]);
+    assert!(!next(&fleet.agents, TRIAL, fleet.now).stopped);
+}
+
+#[test]
 fn nobody_who_is_away_is_chosen_until_all_are_told() {
     let mut fleet = Fleet::of(3);
     fleet.agents.iter_mut().for_each(|agent| agent.connected = false);

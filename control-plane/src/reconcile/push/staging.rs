@@ -35,7 +35,7 @@ pub async fn hold_back(
     state.metrics.agents_wait(before.values().filter(|of| of.trial.wave == WAITING).count());
     // Where it is frozen, no wave begins, and each agent stays in the one that it is in.
     before.retain(|(tenant, _), _| !frozen.contains_key(tenant));
-    let (mut changes, now) = (Changes::default(), state.clock.now());
+    let (mut changes, mut held, now) = (Changes::default(), 0, state.clock.now());
     for ((tenant, content), agents) in on_trial(reader, told, &known, &before).await? {
         if frozen.contains_key(&tenant) {
             continue;
@@ -45,7 +45,8 @@ pub async fn hold_back(
             assigned(&told[at], trial, now)
         });
         let assigned: Vec<Assigned> = assigned.collect();
-        let Next { trials, known } = wave::next(&assigned, state.trial, now);
+        let Next { trials, known, stopped } = wave::next(&assigned, state.trial, now);
+        held += trials.iter().filter(|trial| stopped && trial.wave == WAITING).count();
         changes.begun.extend(begun(told, &agents, &assigned, &trials));
         if known {
             changes.known.push((tenant, content));
@@ -64,6 +65,7 @@ pub async fn hold_back(
             }
         }
     }
+    state.metrics.agents_are_held(held);
     for (tenant, agent) in before.into_keys() {
         changes.ended.entry(tenant).or_default().push(agent);
     }
@@ -152,6 +154,7 @@ fn assigned(
         // One that does not name its process cannot be seen to have died.
         runs: runs.map(|_| member.boot_id.clone().unwrap_or_default()),
         refused: latest.is_some_and(|latest| latest.status == Status::Failed),
+        quarantined: latest.is_some_and(Offered::is_quarantined),
     }
 }
 

@@ -1,5 +1,7 @@
 //! An agent of the tests' own: it takes what it is offered and reports what it is told to.
 
+use std::collections::HashMap;
+
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
@@ -8,9 +10,10 @@ use prost::Message as _;
 use proto::Findings;
 use proto::generation::{Generation, KEY};
 use proto::opamp::{
-    AgentDescription, AgentRemoteConfig, AgentToServer, AnyValue, EffectiveConfig, KeyValue,
+    AgentDescription, AgentRemoteConfig, AgentToServer, AnyValue, ComponentHealth, EffectiveConfig, KeyValue,
     RemoteConfigStatus, RemoteConfigStatuses, ServerToAgent, any_value::Value,
 };
+use proto::quarantine::{COMPONENT, QUARANTINED};
 use proto::v1::report_service_client::ReportServiceClient;
 use proto::v1::{ReportAck, ReportKey, ReportRequest, ReportStatus};
 use serde_json::json;
@@ -128,6 +131,7 @@ impl<'a> Agent<'a> {
             }),
             effective_config: Some(EffectiveConfig { config_map: Some(config_map) }),
             remote_config_status: Some(status),
+            health: error.strip_prefix(QUARANTINED).map(in_quarantine),
             ..AgentToServer::default()
         };
         let request = Request::post("/v1/opamp")
@@ -201,4 +205,13 @@ fn findings(window_end: u64) -> Findings {
         candidate_digest: "c1".to_owned(),
         ..Findings::default()
     }
+}
+
+/// Health of an agent that has one content in quarantine.
+fn in_quarantine(why: &str) -> ComponentHealth {
+    let content = ComponentHealth { last_error: why.to_owned(), ..ComponentHealth::default() };
+    let contents = HashMap::from([("00".to_owned(), content)]);
+    let all = ComponentHealth { component_health_map: contents, ..ComponentHealth::default() };
+    let parts = HashMap::from([(COMPONENT.to_owned(), all)]);
+    ComponentHealth { healthy: true, component_health_map: parts, ..ComponentHealth::default() }
 }
