@@ -82,6 +82,7 @@ pub async fn staging(
         let in_experiment = latest.and_then(Offered::in_experiment).filter(|_| place == Place::Waiting);
         if let Some(id) = in_experiment.filter(|id| !names.contains_key(id))
             && let Some(experiment) = experiments::get(reader, tenant, id).await?
+            && experiment.state.end().is_none()
         {
             names.insert(id, experiment.spec.name);
         }
@@ -195,8 +196,8 @@ impl Look<'_> {
         waiting: &BTreeMap<Cause<'_>, Vec<String>>,
     ) -> String {
         if all.of == 0 {
-            return "No agent is there that it is for: none matches its selector, or another deployment goes before it there. Agents \
-                    that come later run it."
+            return "No agent is there that it is for: none matches its selector, another deployment goes before it there, or those that \
+                    match take nothing that is pushed. Agents that come later run it."
                 .to_owned();
         }
         let mut said = vec![format!("It runs on {} of {}.", all.on, counted(all.of.into(), "agent"))];
@@ -225,7 +226,9 @@ impl Look<'_> {
             return format!("{those} {wait} for the end of the freeze, by {author} since {since}.");
         }
         let content = match cause {
-            Cause::Moment => return format!("{those} {} told in a moment.", if one { "is" } else { "are" }),
+            Cause::Moment => {
+                return format!("{those} {} told in a moment, if connected.", if one { "is" } else { "are" });
+            }
             Cause::Experiment(name) => {
                 return format!("{those} {wait} for the end of the experiment {name}.");
             }

@@ -205,6 +205,41 @@ pub async fn covered(connection: &mut Connection, of: Of) -> Result<Vec<Covered>
     rows.iter().map(read).collect()
 }
 
+/// Stretch that the reports of a process of an agent cover, Unix nanoseconds by our clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfProcess {
+    /// The agent.
+    pub agent: AgentUid,
+    /// Its process, a UUID in text.
+    pub boot_id: String,
+    /// Begin of its first horizon.
+    pub from: i64,
+    /// End of its last one.
+    pub to: i64,
+}
+
+/// Stretches that the processes of an experiment's agents cover, those of an agent one after the other.
+///
+/// # Errors
+/// The store's.
+pub async fn of_processes(connection: &mut Connection, of: Of) -> Result<Vec<OfProcess>, StoreError> {
+    let rows = query(
+        "SELECT agent_uid, boot_id, MIN(first_start - clock_offset) AS first, MAX(last_end - clock_offset) AS last
+         FROM experiment_sums WHERE tenant_id = $1 AND experiment_id = $2
+         GROUP BY agent_uid, boot_id ORDER BY agent_uid, first, boot_id",
+    );
+    let rows = rows.bind(of.0).bind(of.1).fetch_all(connection).await?;
+    let read = |row: &Row| {
+        Ok(OfProcess {
+            agent: row.try_get("agent_uid")?,
+            boot_id: row.try_get("boot_id")?,
+            from: row.try_get("first")?,
+            to: row.try_get("last")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
 /// Stretch of what varies by chance, Unix nanoseconds by our clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {

@@ -91,3 +91,44 @@ async fn what_a_candidate_delivered_in_a_horizon_that_is_not_whole_is_never_said
     assert!(explained.contains("What follows is the last verdict before"), "{explained}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_agent_had_not_told_is_said_to_be_in_no_figure_once_it_is_back_and_after_the_end()
+-> Result<()> {
+    let mut fleet = Loop::start().await?;
+    let dir = fleet.dir.path().to_owned();
+    let person = Person { dir: &dir };
+    person.logs_in(&fleet.control_plane).await?;
+    let id = fleet.control_plane.experiment(&of_long_horizons()).await?;
+    fleet.in_step(&id, "50 %").await;
+    for at in 0..2 {
+        delivering(&fleet, at).await?;
+    }
+    fleet.agents.remove(0).kill().await?;
+    let back = fleet.nodes[0].start().await?;
+    fleet.agents.insert(0, back);
+    let lost = |shown: &Value| {
+        let said = shown["uncounted"]["sentence"].as_str().unwrap_or_default();
+        let end =
+            said.split("What the candidate delivered on ").find(|part| part.contains("will be in none"));
+        end.is_some_and(|part| part.contains("node-1 ") && !part.contains("node-2 "))
+    };
+    fleet.until(&id, "what was lost", lost).await;
+    person.ok(&["experiment", "rollback", &id]).await?;
+    fleet.until(&id, "its end", |status| status["outcome"] == "rolled_back").await;
+    // Also once the new process has told the rest of its horizon.
+    let began = Instant::now();
+    loop {
+        let results = person.json(&["experiment", "results", &id]).await?;
+        assert!(lost(&results), "{results:#}");
+        if !results["uncounted"]["sentence"].as_str().is_some_and(|said| said.contains("until the end")) {
+            break;
+        }
+        ensure!(began.elapsed() < PATIENCE, "the rest is not told: {results:#}");
+    }
+    for command in ["status", "explain", "results"] {
+        let told = person.ok(&["experiment", command, &id]).await?;
+        assert!(told.contains("node-1 ") && told.contains("will be in none"), "{command}: {told}");
+    }
+    Ok(())
+}
