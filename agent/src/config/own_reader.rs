@@ -155,7 +155,7 @@ fn otlp_of(
     fields.finish(problems);
     let (at, is_http) = (endpoint.unwrap_or(node), is_http?);
     let said = InFile { insecure, tls, compression, timeout: own, temporality };
-    let Way { insecure, tls, is_forced, compression, timeout: own, temporality } =
+    let Way { insecure, tls, tls_by, is_forced, compression, timeout: own, temporality } =
         said.beside_variables(around, is_http, notes);
     let text = match endpoint {
         Some(node) => keep(node.text(), problems)?.to_owned(),
@@ -177,7 +177,7 @@ fn otlp_of(
         token: None,
         variant_headers: false,
     });
-    let place = place(&target);
+    let place = place(&target, &tls_by);
     let kind = if is_http {
         let targets = Box::new([Some(target), None, None]);
         ExporterKind::OtlpHttp { targets, media: Media::Protobuf, otlp }
@@ -201,6 +201,8 @@ struct InFile {
 struct Way {
     insecure: bool,
     tls: Option<TlsSettings>,
+    /// Variables that name files of it.
+    tls_by: Vec<String>,
     /// True if there is TLS whatever the endpoint's scheme says.
     is_forced: bool,
     compression: Option<Encoding>,
@@ -235,11 +237,12 @@ impl InFile {
         });
         // As in the Collector, over gRPC a certificate of the file asks for TLS.
         let is_forced = !is_http && self.tls.is_some();
-        let tls = tls_beside(self.tls, &mut variables);
+        let (tls, tls_by) = tls_beside(self.tls, &mut variables);
         notes.extend(variables.into_notes());
         Way {
             insecure: insecure.unwrap_or(false),
             tls,
+            tls_by,
             is_forced,
             compression: compression.flatten(),
             timeout: timeout.unwrap_or(TIMEOUTS[1]),
@@ -279,15 +282,18 @@ fn target(text: &str, is_forced: bool, insecure: bool, tls: Option<TlsSettings>)
     Some(target)
 }
 
-/// Scheme, host and port.
-fn place(target: &HttpTarget) -> String {
-    let scheme = if target.endpoint.tls.is_some() { "https" } else { "http" };
+/// Scheme, host and port, and the variables that name files of TLS: nobody finds them in the file.
+fn place(target: &HttpTarget, tls_by: &[String]) -> String {
+    let has_tls = target.endpoint.tls.is_some();
+    let scheme = if has_tls { "https" } else { "http" };
     let (host, port) = (&target.endpoint.host, target.endpoint.port);
-    if host.contains(':') {
-        format!("{scheme}://[{host}]:{port}")
+    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let by = if has_tls && !tls_by.is_empty() {
+        format!(" (TLS by {})", tls_by.join(", "))
     } else {
-        format!("{scheme}://{host}:{port}")
-    }
+        String::new()
+    };
+    format!("{scheme}://{host}:{port}{by}")
 }
 
 /// TLS, where files are named for it.
@@ -314,25 +320,36 @@ fn tls(
     is_said.then(|| TlsSettings { authorities, identity, ..TlsSettings::default() })
 }
 
-/// TLS of the file, and the files that the variables name where it names none.
-fn tls_beside(in_file: Option<TlsSettings>, variables: &mut Variables<'_>) -> Option<TlsSettings> {
+/// TLS of the file, and the files that the variables name where it names none; with the names of those variables.
+fn tls_beside(
+    in_file: Option<TlsSettings>,
+    variables: &mut Variables<'_>,
+) -> (Option<TlsSettings>, Vec<String>) {
     let mut tls = in_file.unwrap_or_default();
-    let file = |said: Option<(String, String)>| said.map(|(_, path)| Pem::File(PathBuf::from(path)));
-    tls.authorities = tls.authorities.or_else(|| file(variables.sent("CERTIFICATE")));
+    let mut names = Vec::new();
+    let mut file = |(name, path): (String, String)| {
+        names.push(name);
+        Pem::File(PathBuf::from(path))
+    };
+    if tls.authorities.is_none() {
+        tls.authorities = variables.sent("CERTIFICATE").map(&mut file);
+    }
     if tls.identity.is_none() {
-        let (cert, key) = (variables.sent("CLIENT_CERTIFICATE"), variables.sent("CLIENT_KEY"));
-        let alone = match (&cert, &key) {
-            (Some((name, _)), None) => Some((name, "CLIENT_KEY")),
-            (None, Some((name, _))) => Some((name, "CLIENT_CERTIFICATE")),
-            _ => None,
-        };
-        if let Some((name, other)) = alone {
-            variables.note(format!("{name} is not read without one that ends in {other}"));
+        match (variables.sent("CLIENT_CERTIFICATE"), variables.sent("CLIENT_KEY")) {
+            (Some(cert), Some(key)) => {
+                tls.identity = Some(TlsIdentity { cert: file(cert), key: file(key) });
+            }
+            (Some((name, _)), None) => {
+                variables.note(format!("{name} is not read without one that ends in CLIENT_KEY"));
+            }
+            (None, Some((name, _))) => {
+                variables.note(format!("{name} is not read without one that ends in CLIENT_CERTIFICATE"));
+            }
+            (None, None) => {}
         }
-        tls.identity = file(cert).zip(file(key)).map(|(cert, key)| TlsIdentity { cert, key });
     }
     let is_said = tls.authorities.is_some() || tls.identity.is_some();
-    is_said.then_some(tls)
+    (is_said.then_some(tls), names)
 }
 
 /// Headers: those of `headers_list`, over them those of `headers`; where there are none, those of OpenTelemetry's variables.

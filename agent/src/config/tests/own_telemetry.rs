@@ -189,6 +189,10 @@ fn the_variables_name_files_of_tls_that_ask_for_none_where_a_scheme_says_otherwi
     let identity = of_all.identity.expect("an identity");
     let expected = ["/me.pem", "/me.key"].map(|path| Pem::File(path.into()));
     assert_eq!([identity.cert, identity.key], expected);
+    let place = |keys: &str| with(&otlp(keys), &files[..1]).own_metrics.readers[0].place.clone();
+    let named = "https://a:1 (TLS by OTEL_EXPORTER_OTLP_CERTIFICATE)";
+    assert_eq!(place("protocol: grpc, endpoint: 'a:1'"), named, "an unreadable file is told with it");
+    assert_eq!(place("protocol: grpc, endpoint: 'http://a:1'"), "http://a:1");
     let own = tls("protocol: http/protobuf, endpoint: 'a:1', certificate: /own.pem").expect("TLS");
     assert_eq!(own.authorities, Some(Pem::File("/own.pem".into())));
     assert!(own.identity.is_some());
