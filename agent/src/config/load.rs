@@ -15,7 +15,9 @@ use super::phoenix::{self, Phoenix};
 use super::proxy::Proxies;
 use super::receiver::refuse;
 use super::selected::SelectedPipelines;
-use super::{PassingPipeline, Settings, address, authenticator, components, own_telemetry, storage, tls};
+use super::{
+    PassingPipeline, Settings, address, authenticator, components, own_telemetry, own_variables, storage, tls,
+};
 use crate::admin::AdminSettings;
 use crate::deliver::{BatchRule, ExporterKind, ExporterSettings};
 use crate::engine::AcknowledgeMode;
@@ -87,6 +89,7 @@ pub fn load(sources: &[Source], lookup: Lookup<'_>) -> Result<Settings, Problems
         .chain(running.notes())
         .chain(diagnostic)
         .chain(own.notes)
+        .chain(own_variables::unread(lookup, !own.pushed.readers.is_empty(), file.text()))
         .chain(file.unset_notes())
         .collect();
     let rules = [&plans.traces, &plans.logs].map(|plan| plan.as_ref()?.batch().map(BatchRule::from));

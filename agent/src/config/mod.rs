@@ -21,6 +21,7 @@ mod own_log;
 mod own_reader;
 mod own_resource;
 mod own_telemetry;
+mod own_variables;
 mod phoenix;
 mod proxy;
 mod receiver;

@@ -12,6 +12,7 @@ use pipelines::yaml::{Fields, Node, Problem, keep};
 use super::exporter::{header, no_proxy};
 use super::exporter_http::target_of;
 use super::own_telemetry::Surroundings;
+use super::own_variables::{self, Variables};
 use crate::deliver::{ExporterKind, HttpTarget, OtlpSettings};
 use crate::net::TlsSettings;
 use crate::own_metrics::{ReaderSettings, Temporality};
@@ -24,6 +25,13 @@ const INTERVAL: Duration = Duration::from_secs(60);
 const LEAST: Duration = Duration::from_secs(1);
 /// Time limits of a reader and of its exporter; the shorter one holds.
 const TIMEOUTS: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(10)];
+
+const COMPRESSIONS: [(&str, Option<Encoding>); 2] = [("gzip", Some(Encoding::Gzip)), ("none", None)];
+const TEMPORALITIES: [(&str, Temporality); 3] = [
+    ("cumulative", Temporality::Cumulative),
+    ("delta", Temporality::Delta),
+    ("lowmemory", Temporality::LowMemory),
+];
 
 /// Reads a Prometheus reader: its address, if it says one, and the ends of names.
 pub fn pulled(node: &Node, problems: &mut Vec<Problem>) -> Option<(Option<SocketAddr>, NameStyle)> {
@@ -68,8 +76,14 @@ pub fn periodic(
     problems: &mut Vec<Problem>,
 ) -> Option<ReaderSettings> {
     let mut fields = keep(node.map(), problems)?;
-    let interval = millis(&mut fields, "interval", problems).unwrap_or(INTERVAL);
-    let timeout = millis(&mut fields, "timeout", problems).unwrap_or(TIMEOUTS[0]);
+    let mut variables = Variables::new(around.lookup);
+    let mut time = |fields: &mut Fields<'_>, key, name: &str| {
+        let said = variables.text(name).map(|text| (name.to_owned(), text));
+        millis(fields, key, problems).or_else(|| variables.millis(said))
+    };
+    let interval = time(&mut fields, "interval", own_variables::INTERVAL).unwrap_or(INTERVAL);
+    let timeout = time(&mut fields, "timeout", own_variables::TIMEOUT).unwrap_or(TIMEOUTS[0]);
+    notes.extend(variables.into_notes());
     let exporter = keep(fields.required("exporter"), problems);
     fields.finish(problems);
     if interval < LEAST {
@@ -121,21 +135,15 @@ fn otlp_of(
     let is_http = protocol.and_then(|node| {
         keep(node.one_of("protocol", &[("grpc", false), ("http/protobuf", true)]), problems)
     });
-    let insecure = fields.take("insecure").and_then(|node| keep(node.bool(), problems)).unwrap_or(false);
+    let insecure = fields.take("insecure").and_then(|node| keep(node.bool(), problems));
     let endpoint = fields.take("endpoint");
     let tls = tls(&mut fields, node, notes, problems);
-    let compression = fields.take("compression").and_then(|node| {
-        keep(node.one_of("compression", &[("gzip", Some(Encoding::Gzip)), ("none", None)]), problems)
-    });
-    let own = millis(&mut fields, "timeout", problems).unwrap_or(TIMEOUTS[1]);
-    let temporality = fields.take("temporality_preference").and_then(|node| {
-        let words = [
-            ("cumulative", Temporality::Cumulative),
-            ("delta", Temporality::Delta),
-            ("lowmemory", Temporality::LowMemory),
-        ];
-        keep(node.one_of("temporality_preference", &words), problems)
-    });
+    let compression =
+        fields.take("compression").and_then(|node| keep(node.one_of("compression", &COMPRESSIONS), problems));
+    let own = millis(&mut fields, "timeout", problems);
+    let temporality = fields
+        .take("temporality_preference")
+        .and_then(|node| keep(node.one_of("temporality_preference", &TEMPORALITIES), problems));
     if let Some(node) = fields.take("default_histogram_aggregation") {
         let words = [("explicit_bucket_histogram", true), ("base2_exponential_bucket_histogram", false)];
         if keep(node.one_of("default_histogram_aggregation", &words), problems) == Some(false) {
@@ -146,11 +154,14 @@ fn otlp_of(
     let headers = headers(&mut fields, around, problems);
     fields.finish(problems);
     let (at, is_http) = (endpoint.unwrap_or(node), is_http?);
+    let said = InFile { insecure, tls, compression, timeout: own, temporality };
+    let Way { insecure, tls, tls_by, is_forced, compression, timeout: own, temporality } =
+        said.beside_variables(around, is_http, notes);
     let text = match endpoint {
         Some(node) => keep(node.text(), problems)?.to_owned(),
         None => default_endpoint(around, is_http),
     };
-    let target = target(&text, is_http, insecure, tls).ok_or_else(|| {
+    let target = target(&text, is_forced, insecure, tls).ok_or_else(|| {
         // One of a variable may have a password in it.
         let what = endpoint.map_or_else(|| "what the environment says".to_owned(), Node::quoted);
         Problem::new(at.location, format!("{what} is no endpoint"))
@@ -160,44 +171,106 @@ fn otlp_of(
     let proxy = around.proxies.to(&target.endpoint, !is_http).map_err(|why| no_proxy(at, why));
     target.endpoint.proxy = keep(proxy, problems)?;
     let otlp = Box::new(OtlpSettings {
-        compression: compression.flatten(),
+        compression,
         timeout: own.min(timeout),
         headers,
         token: None,
         variant_headers: false,
     });
-    let place = place(&target);
+    let place = place(&target, &tls_by);
     let kind = if is_http {
         let targets = Box::new([Some(target), None, None]);
         ExporterKind::OtlpHttp { targets, media: Media::Protobuf, otlp }
     } else {
         ExporterKind::Otlp { endpoint: target.endpoint, otlp }
     };
-    Some((kind, place, temporality.unwrap_or_default()))
+    Some((kind, place, temporality))
+}
+
+/// What an exporter of the file says of the way to its receiver.
+struct InFile {
+    insecure: Option<bool>,
+    tls: Option<TlsSettings>,
+    /// The outer one is whether it is said.
+    compression: Option<Option<Encoding>>,
+    timeout: Option<Duration>,
+    temporality: Option<Temporality>,
+}
+
+/// The way to a receiver, by the file, the variables and the defaults.
+struct Way {
+    insecure: bool,
+    tls: Option<TlsSettings>,
+    /// Variables that name files of it.
+    tls_by: Vec<String>,
+    /// True if there is TLS whatever the endpoint's scheme says.
+    is_forced: bool,
+    compression: Option<Encoding>,
+    timeout: Duration,
+    temporality: Temporality,
+}
+
+impl InFile {
+    /// Adds what the variables say where the file says nothing.
+    fn beside_variables(self, around: Surroundings<'_>, is_http: bool, notes: &mut Vec<String>) -> Way {
+        let mut variables = Variables::new(around.lookup);
+        let protocol = if is_http { "http/protobuf" } else { "grpc" };
+        if let Some((name, other)) = variables.sent("PROTOCOL").filter(|(_, text)| text != protocol) {
+            variables.note(format!("{name} is {other:?} and not read: the reader's protocol is {protocol}"));
+        }
+        let insecure = self.insecure.or_else(|| {
+            let said = variables.sent("INSECURE");
+            variables.word(said, &[("true", true), ("false", false)])
+        });
+        let compression = self.compression.or_else(|| {
+            let said = variables.sent("COMPRESSION");
+            variables.word(said, &COMPRESSIONS)
+        });
+        let timeout = self.timeout.or_else(|| {
+            let said = variables.sent("TIMEOUT");
+            variables.millis(said)
+        });
+        let temporality = self.temporality.or_else(|| {
+            let name = own_variables::TEMPORALITY;
+            let said = variables.text(name).map(|text| (name.to_owned(), text));
+            variables.word(said, &TEMPORALITIES)
+        });
+        // As in the Collector, over gRPC a certificate of the file asks for TLS.
+        let is_forced = !is_http && self.tls.is_some();
+        let (tls, tls_by) = tls_beside(self.tls, &mut variables);
+        notes.extend(variables.into_notes());
+        Way {
+            insecure: insecure.unwrap_or(false),
+            tls,
+            tls_by,
+            is_forced,
+            compression: compression.flatten(),
+            timeout: timeout.unwrap_or(TIMEOUTS[1]),
+            temporality: temporality.unwrap_or_default(),
+        }
+    }
 }
 
 /// The endpoint where a reader names none: OpenTelemetry's variables, else this host.
 fn default_endpoint(around: Surroundings<'_>, is_http: bool) -> String {
-    let set = |name: &str| (around.lookup)(name).filter(|text| !text.is_empty());
+    let variables = Variables::new(around.lookup);
     let of_all = || {
-        let all = set("OTEL_EXPORTER_OTLP_ENDPOINT")?;
+        let all = variables.text("OTEL_EXPORTER_OTLP_ENDPOINT")?;
         let path = if is_http { Signal::Metrics.http_path() } else { "" };
         Some(format!("{}{path}", all.trim_end_matches('/')))
     };
     let here = if is_http { "https://localhost:4318" } else { "https://localhost:4317" };
-    set("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT").or_else(of_all).unwrap_or_else(|| here.to_owned())
+    variables.text("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT").or_else(of_all).unwrap_or_else(|| here.to_owned())
 }
 
 /// The target of an endpoint, whose scheme says whether it is secured; one without a scheme is, unless it is said not to be.
-fn target(text: &str, is_http: bool, insecure: bool, tls: Option<TlsSettings>) -> Option<HttpTarget> {
+fn target(text: &str, is_forced: bool, insecure: bool, tls: Option<TlsSettings>) -> Option<HttpTarget> {
     let has_scheme = text.starts_with("http://") || text.starts_with("https://");
     if !has_scheme && text.contains("://") {
         return None;
     }
     let scheme = if insecure { "http" } else { "https" };
     let url = if has_scheme { text.to_owned() } else { format!("{scheme}://{text}") };
-    // As in the Collector, over gRPC a certificate asks for TLS.
-    let is_forced = !is_http && tls.is_some();
     let mut target = target_of(&url, &tls.clone().unwrap_or_default())?;
     if is_forced {
         target.endpoint.tls = tls;
@@ -209,15 +282,18 @@ fn target(text: &str, is_http: bool, insecure: bool, tls: Option<TlsSettings>) -
     Some(target)
 }
 
-/// Scheme, host and port.
-fn place(target: &HttpTarget) -> String {
-    let scheme = if target.endpoint.tls.is_some() { "https" } else { "http" };
+/// Scheme, host and port, and the variables that name files of TLS: nobody finds them in the file.
+fn place(target: &HttpTarget, tls_by: &[String]) -> String {
+    let has_tls = target.endpoint.tls.is_some();
+    let scheme = if has_tls { "https" } else { "http" };
     let (host, port) = (&target.endpoint.host, target.endpoint.port);
-    if host.contains(':') {
-        format!("{scheme}://[{host}]:{port}")
+    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let by = if has_tls && !tls_by.is_empty() {
+        format!(" (TLS by {})", tls_by.join(", "))
     } else {
-        format!("{scheme}://{host}:{port}")
-    }
+        String::new()
+    };
+    format!("{scheme}://{host}:{port}{by}")
 }
 
 /// TLS, where files are named for it.
@@ -244,6 +320,38 @@ fn tls(
     is_said.then(|| TlsSettings { authorities, identity, ..TlsSettings::default() })
 }
 
+/// TLS of the file, and the files that the variables name where it names none; with the names of those variables.
+fn tls_beside(
+    in_file: Option<TlsSettings>,
+    variables: &mut Variables<'_>,
+) -> (Option<TlsSettings>, Vec<String>) {
+    let mut tls = in_file.unwrap_or_default();
+    let mut names = Vec::new();
+    let mut file = |(name, path): (String, String)| {
+        names.push(name);
+        Pem::File(PathBuf::from(path))
+    };
+    if tls.authorities.is_none() {
+        tls.authorities = variables.sent("CERTIFICATE").map(&mut file);
+    }
+    if tls.identity.is_none() {
+        match (variables.sent("CLIENT_CERTIFICATE"), variables.sent("CLIENT_KEY")) {
+            (Some(cert), Some(key)) => {
+                tls.identity = Some(TlsIdentity { cert: file(cert), key: file(key) });
+            }
+            (Some((name, _)), None) => {
+                variables.note(format!("{name} is not read without one that ends in CLIENT_KEY"));
+            }
+            (None, Some((name, _))) => {
+                variables.note(format!("{name} is not read without one that ends in CLIENT_CERTIFICATE"));
+            }
+            (None, None) => {}
+        }
+    }
+    let is_said = tls.authorities.is_some() || tls.identity.is_some();
+    (is_said.then_some(tls), names)
+}
+
 /// Headers: those of `headers_list`, over them those of `headers`; where there are none, those of OpenTelemetry's variables.
 fn headers(fields: &mut Fields<'_>, around: Surroundings<'_>, problems: &mut Vec<Problem>) -> HeaderMap {
     let mut all = HeaderMap::new();
@@ -257,15 +365,12 @@ fn headers(fields: &mut Fields<'_>, around: Surroundings<'_>, problems: &mut Vec
     if let Some(node) = fields.take("headers") {
         named(node, &mut all, problems);
     }
-    if all.is_empty() {
-        let set = |name: &str| (around.lookup)(name).filter(|text| !text.is_empty());
-        let variables = ["OTEL_EXPORTER_OTLP_METRICS_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
-        if let Some((name, text)) = variables.into_iter().find_map(|name| Some((name, set(name)?)))
-            && !listed(&text, &mut all)
-        {
-            let message = format!("the environment's {name} is no list of headers");
-            problems.push(Problem::new(fields.location(), message).expected("key=value,key=value"));
-        }
+    if all.is_empty()
+        && let Some((name, text)) = Variables::new(around.lookup).sent("HEADERS")
+        && !listed(&text, &mut all)
+    {
+        let message = format!("the environment's {name} is no list of headers");
+        problems.push(Problem::new(fields.location(), message).expected("key=value,key=value"));
     }
     all
 }

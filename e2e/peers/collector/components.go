@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension"
@@ -65,13 +66,22 @@ func factories() (otelcol.Factories, error) {
 	if err != nil {
 		return all, err
 	}
-	all.Extensions, err = otelcol.MakeFactoryMap(together[extension.Factory](named.extensions,
-		filestorage.NewFactory(), healthcheckextension.NewFactory(), opampextension.NewFactory())...)
+	extensions := []extension.Factory{filestorage.NewFactory(), healthcheckextension.NewFactory()}
+	// The published shapes name no server for it, without which it refuses to be there: its stand-in goes before it.
+	if opamp := opampextension.NewFactory(); !has(named.extensions, opamp.Type()) {
+		extensions = append(extensions, opamp)
+	}
+	all.Extensions, err = otelcol.MakeFactoryMap(together(named.extensions, extensions...)...)
 	if err != nil {
 		return all, err
 	}
 	all.Connectors, err = otelcol.MakeFactoryMap(together[connector.Factory](named.connectors, forwardconnector.NewFactory())...)
 	return all, err
+}
+
+// has says whether there is a factory of a type.
+func has[F component.Factory](factories []F, kind component.Type) bool {
+	return slices.ContainsFunc(factories, func(factory F) bool { return factory.Type() == kind })
 }
 
 // together returns what is built in before the stand-ins, of which those are left out whose type is built in.

@@ -5,6 +5,7 @@
 mod adopted;
 mod collector;
 mod opamp;
+mod own_telemetry;
 mod points;
 mod prometheus;
 mod senders;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gate::Pem;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::{bad, good, load, source};
@@ -143,6 +144,104 @@ fn what_a_reader_does_not_say_the_variables_do() {
     let lookup = |name: &str| (name == own.0).then(|| "http://u:hush@".to_owned());
     let said = load(&source("agent.yaml", &otlp("protocol: grpc")), &lookup).expect_err("no endpoint");
     assert!(said.to_string().contains("is no endpoint") && !said.to_string().contains("hush"), "{said}");
+}
+
+#[test]
+fn the_way_to_a_receiver_is_the_files_then_that_of_metrics_then_that_of_all() {
+    let all = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
+        ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "2500"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "1500"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "Delta"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "7000"),
+    ];
+    let settings = with(&otlp("protocol: grpc"), &all);
+    let reader = &settings.own_metrics.readers[0];
+    assert_eq!((reader.interval, reader.temporality), (Duration::from_secs(7), Temporality::Delta));
+    assert_eq!(reader.place, "http://collector:4317");
+    let (_, sent) = receiver(&settings);
+    assert_eq!((sent.compression, sent.timeout), (Some(Encoding::Gzip), Duration::from_millis(1500)));
+    assert!(settings.notes.is_empty(), "{:?}", settings.notes);
+
+    let keys = "insecure: false, compression: none, timeout: 4000, temporality_preference: cumulative";
+    let in_file =
+        format!("{{ periodic: {{ interval: 5000, exporter: {{ otlp: {{ protocol: grpc, {keys} }} }} }} }}");
+    let settings = with(&self::reader(&in_file), &all);
+    let reader = &settings.own_metrics.readers[0];
+    assert_eq!((reader.interval, reader.temporality), (Duration::from_secs(5), Temporality::Cumulative));
+    assert_eq!(reader.place, "https://collector:4317");
+    let (_, sent) = receiver(&settings);
+    assert_eq!((sent.compression, sent.timeout), (None, Duration::from_secs(4)));
+}
+
+#[test]
+fn the_variables_name_files_of_tls_that_ask_for_none_where_a_scheme_says_otherwise() {
+    let files = [
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem"),
+        ("OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE", "/me.pem"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/me.key"),
+    ];
+    let tls = |keys: &str| receiver(&with(&otlp(keys), &files)).0.endpoint.tls;
+    let of_all = tls("protocol: grpc, endpoint: 'a:1'").expect("TLS");
+    assert_eq!(of_all.authorities, Some(Pem::File("/ca.pem".into())));
+    let identity = of_all.identity.expect("an identity");
+    let expected = ["/me.pem", "/me.key"].map(|path| Pem::File(path.into()));
+    assert_eq!([identity.cert, identity.key], expected);
+    let place = |keys: &str| with(&otlp(keys), &files[..1]).own_metrics.readers[0].place.clone();
+    let named = "https://a:1 (TLS by OTEL_EXPORTER_OTLP_CERTIFICATE)";
+    assert_eq!(place("protocol: grpc, endpoint: 'a:1'"), named, "an unreadable file is told with it");
+    assert_eq!(place("protocol: grpc, endpoint: 'http://a:1'"), "http://a:1");
+    let own = tls("protocol: http/protobuf, endpoint: 'a:1', certificate: /own.pem").expect("TLS");
+    assert_eq!(own.authorities, Some(Pem::File("/own.pem".into())));
+    assert!(own.identity.is_some());
+    assert_eq!(tls("protocol: grpc, endpoint: 'http://a:1'"), None);
+    let notes = with(&otlp("protocol: grpc"), &files[..2]).notes.join("\n");
+    assert!(notes.contains("OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE is not read without"), "{notes}");
+}
+
+#[test]
+fn a_variable_that_cannot_be_used_or_is_not_read_is_told_by_its_name() {
+    let notes = |text: &str, variables: &[(&str, &str)]| with(text, variables).notes.join("\n");
+    let grpc = otlp("protocol: grpc");
+    for (variable, expected) in [
+        (("OTEL_EXPORTER_OTLP_TIMEOUT", "5s"), "_TIMEOUT is \"5s\" and passed over; expected: milliseconds"),
+        (("OTEL_METRIC_EXPORT_INTERVAL", "-1"), "_INTERVAL is \"-1\" and passed over"),
+        (("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"), "passed over; expected: gzip or none"),
+        (("OTEL_EXPORTER_OTLP_INSECURE", "yes"), "passed over; expected: true or false"),
+        (("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "low"), "delta or lowmemory"),
+        (("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"), "not read: the reader's protocol is grpc"),
+        (("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://a"), "_TRACES_ENDPOINT; the agent sends no traces"),
+    ] {
+        let notes = notes(&grpc, &[variable]);
+        assert!(notes.contains(variable.0) && notes.contains(expected), "{expected}: {notes}");
+    }
+    for harmless in [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_TIMEOUT", " ")] {
+        assert_eq!(notes(&grpc, &[harmless]), "");
+    }
+    let plain = "receivers: { otlp: { protocols: { grpc: } } }
+exporters: { nop: {} }
+service: { pipelines: { metrics: { receivers: [otlp], exporters: [nop] } } }
+";
+    let to = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://u:hush@a:4317"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=hush"),
+    ];
+    for nothing_is_sent in [plain.to_owned(), text("metrics: { level: basic }")] {
+        let notes = notes(&nothing_is_sent, &to);
+        let names =
+            "OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS; the agent sends its own metrics by";
+        assert!(notes.contains(names) && !notes.contains("hush"), "{notes}");
+    }
+    let named = plain
+        .replace("nop: {}", "otlp: { endpoint: '${env:OTEL_EXPORTER_OTLP_ENDPOINT}' }")
+        .replace("[nop]", "[otlp]");
+    assert_eq!(
+        notes(&named, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:4317")]),
+        "",
+        "it says where data goes"
+    );
 }
 
 #[test]
