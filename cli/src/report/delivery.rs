@@ -31,7 +31,12 @@ pub fn delivery(hosts: &[Measured<'_>], uncounted: bool) -> String {
     let rows = vec![row("baseline", left(false), &of(false)), of_candidate];
     let header =
         ["points", "left", "confirmed", "rejected", "failed", "doubtful", "retries", "sent", "p50", "p99"];
-    render("Delivery: what destinations did, by variant", &header, 1, rows)
+    render(
+        "Delivery: what destinations did, by variant; points count once for each destination",
+        &header,
+        1,
+        rows,
+    )
 }
 
 fn row(variant: &str, left: u64, agents: &[DeliveryReport]) -> Vec<String> {
