@@ -22,6 +22,18 @@ pub(crate) struct Shape {
     point: u32,
 }
 
+impl Shape {
+    /// The place of its metric: name, unit, type, temporality and monotonicity.
+    pub fn metric(self) -> u32 {
+        self.metric
+    }
+
+    /// The place of its resource's attributes; nothing if there was no room for them.
+    pub fn resource(self) -> Option<u32> {
+        (self.resource != NOWHERE).then_some(self.resource)
+    }
+}
+
 /// All parts of the series that are watched.
 #[derive(Debug, Default)]
 pub(crate) struct Shapes {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Guardrail, LensGroups, OfflinePolicy, OfflineReport};
 use crate::{
     Amount, AttributeFates, Comparison, Coverage, FleetLens, Lens, LensAnswer, LensReport, MORE, MetricFates,
-    More, Settings, VariantReport,
+    More, NamedCount, Settings, ValueChanges, VariantReport,
 };
 
 /// Answer to a check.
@@ -51,6 +51,10 @@ struct Found<'a> {
     comparison: &'a Comparison,
     /// Values that are other ones.
     changed: u64,
+    /// What no value was compared of, in words; nothing where all were.
+    not_compared: Vec<String>,
+    /// Reason for which nobody can tell what is renamed beyond what was found, in a sentence.
+    untold: Option<String>,
     /// Errors of each lens's groups.
     groups: &'a [LensGroups],
     /// What tells of it, for a person.
@@ -62,8 +66,20 @@ impl OfflinePolicy {
     /// alone.
     #[must_use]
     pub fn check_comparison(&self, comparison: &Comparison) -> Vec<Check> {
-        let changed = comparison.changed.points;
-        self.checks(&Found { comparison, changed, groups: &[], told_by: "the requests" })
+        let ValueChanges { points: changed, held, not_compared, .. } = &comparison.changed;
+        let series = |of: &[NamedCount]| of.iter().map(|row| row.series).sum::<u64>();
+        let not_compared = [
+            (series(held), "series of which a stage holds points back"),
+            (series(not_compared), "series with another unit, type or temporality"),
+        ];
+        self.checks(&Found {
+            comparison,
+            changed: *changed,
+            not_compared: some_of(not_compared),
+            untold: None,
+            groups: &[],
+            told_by: "the requests",
+        })
     }
 
     /// Holds a report against the policy; it passes if every check does. What was asked for and cannot be told does not pass;
@@ -71,7 +87,18 @@ impl OfflinePolicy {
     #[must_use]
     pub fn check(&self, report: &OfflineReport) -> Vec<Check> {
         let OfflineReport { comparison, values, groups, .. } = report;
-        self.checks(&Found { comparison, changed: values.changed, groups, told_by: "captures" })
+        let not_compared = [
+            (values.at_other_times, "points at times at which the baseline's series have none"),
+            (values.not_compared, "points with another unit or type, or too many to be kept"),
+        ];
+        self.checks(&Found {
+            comparison,
+            changed: values.changed,
+            not_compared: some_of(not_compared),
+            untold: untold(report),
+            groups,
+            told_by: "captures",
+        })
     }
 
     fn checks(&self, found: &Found<'_>) -> Vec<Check> {
@@ -101,7 +128,7 @@ impl OfflinePolicy {
             collisions,
             Some(self.max_collisions),
         );
-        self.values(found.changed, &mut checks);
+        self.values(found, &mut checks);
         self.renamed(found, &mut checks);
         self.attributes_used(comparison, &mut checks);
         self.more(comparison, &mut checks);
@@ -116,15 +143,26 @@ impl OfflinePolicy {
         checks.0
     }
 
-    /// Changed values: none, unless the policy says how many may be or allows them.
-    fn values(&self, changed: u64, checks: &mut Checks) {
+    /// Changed values: none, unless the policy says how many may be or allows them. What was not compared may be another.
+    fn values(&self, found: &Found<'_>, checks: &mut Checks) {
         let limit = self.max_values_changed.or((!self.allow.changed).then_some(0));
-        let hint = if self.max_values_changed.is_none() { " Allow them by `allow: [changed]`." } else { "" };
         let Some(limit) = limit else { return };
-        let hint = if changed > limit { hint } else { "" };
-        let sentence = format!("{changed} values changed; at most {limit} allowed.{hint}");
+        let Found { changed, not_compared, .. } = found;
+        let answer = match not_compared.as_slice() {
+            _ if *changed > limit => Answer::Violated,
+            [] => Answer::Met,
+            _ if self.allow.changed => Answer::Met,
+            _ => Answer::NotMeasured,
+        };
+        let mut sentence = format!("{changed} values changed; at most {limit} allowed.");
+        if !not_compared.is_empty() {
+            sentence += &format!(" Not compared are {}.", not_compared.join(" and "));
+        }
+        if answer != Answer::Met && (answer == Answer::NotMeasured || self.max_values_changed.is_none()) {
+            sentence += " Allow them by `allow: [changed]`.";
+        }
         let rule = if self.max_values_changed.is_some() { "max_values_changed" } else { "changed" };
-        checks.push(rule, Answer::of(changed <= limit), (Some(changed as f64), limit as f64), sentence);
+        checks.push(rule, answer, (Some(*changed as f64), limit as f64), sentence);
     }
 
     /// Metrics that have another name, unit or type.
@@ -136,7 +174,13 @@ impl OfflinePolicy {
         let of = |row: &&MetricFates| row.parts.name + row.parts.unit + row.parts.kind > 0;
         let names: Vec<&str> = fates.by_metric.iter().filter(of).map(|row| row.metric.as_str()).collect();
         let series = fates.parts.name + fates.parts.unit + fates.parts.kind;
+        let answer = match (series, &found.untold) {
+            (0, None) => Answer::Met,
+            (0, Some(_)) => Answer::NotMeasured,
+            _ => Answer::Violated,
+        };
         let sentence = match series {
+            0 if let Some(untold) = &found.untold => format!("{untold} Allow it by `allow: [renamed]`."),
             0 => format!("No metric gets another name, unit or type, as far as {} tell.", found.told_by),
             _ => format!(
                 "Another name, unit or type: {}. Allow it by `allow: [renamed]`.",
@@ -147,7 +191,7 @@ impl OfflinePolicy {
                 }
             ),
         };
-        checks.push("renamed", Answer::of(series == 0), (Some(series as f64), 0.0), sentence);
+        checks.push("renamed", answer, (Some(series as f64), 0.0), sentence);
     }
 
     /// Attributes by which a lens groups, and which the candidate's series have no more.
@@ -349,6 +393,33 @@ impl Checks {
         let answer = share.map_or(nothing, |share| Answer::of(share >= limit));
         self.push("critical_process_coverage", answer, (share, limit), sentence);
     }
+}
+
+/// Those of which there are some, in words.
+fn some_of(counts: [(u64, &str); 2]) -> Vec<String> {
+    counts
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect()
+}
+
+/// Reason for which captures do not tell all that is renamed: a series that is lost may be one that the baseline has not.
+fn untold(report: &OfflineReport) -> Option<String> {
+    if !report.comparison.exact {
+        return Some(
+            "More series came than are kept one by one: what becomes of the others is not known.".to_owned(),
+        );
+    }
+    let lost = report.comparison.lost_by_candidate.value;
+    let names: Vec<&str> = report.new_metrics.iter().map(|row| row.metric.as_str()).collect();
+    (lost > 0 && !names.is_empty()).then(|| {
+        format!(
+            "{lost} series are lost, and the candidate has metrics that the baseline has not, by name, unit and type ({}): \
+             whether those are the lost ones captures do not tell.",
+            names.join(", ")
+        )
+    })
 }
 
 /// Answer to a figure that was asked for; where there is none, it is not measured.

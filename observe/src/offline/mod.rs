@@ -1,7 +1,7 @@
 //! Two captures of what pipelines put out, compared without an agent.
 //!
 //! A capture holds outputs alone, so there is no provenance: series are matched by identity, and what is left over by
-//! metric, process and point attributes, which the report says. The baseline's series stand for the input. A counter weighs by
+//! what it is of and by its values ([`partners`]), which the report says. The baseline's series stand for the input. A counter weighs by
 //! its increase within the capture: from its first value, or from zero if it started after the capture's begin. A point that
 //! repeats another of its series to the last bit is a request that was sent again, and counts once. Everything is bounded: series
 //! beyond
@@ -11,6 +11,7 @@ mod capture;
 mod check;
 mod content;
 mod critical;
+mod partners;
 mod policy;
 mod report;
 mod values;

@@ -1,17 +1,14 @@
 //! Report of two captures: the exact comparison (L0), and the errors of the lenses' groups.
 
-use std::sync::Arc;
-
 use drift::Count;
-use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::capture::{Capture, CapturedSeries};
+use super::partners::Partners;
 use super::{Offline, ValueDiff, critical};
 use crate::collision::RankedCollision;
 use crate::compare::count_by_name;
 use crate::fate::{FateMarks, Record};
-use crate::label::Label;
 use crate::lens::{Figures, LensReport, LensSeries, LensTable, Panels, Window};
 use crate::made::{MarkedSeries, RemovedAttributes};
 use crate::marks::Marks;
@@ -31,6 +28,9 @@ pub struct OfflineReport {
     pub only_in_candidate: Count,
     /// Those, by metric, heaviest first.
     pub only_in_candidate_by_metric: Vec<NamedCount>,
+    /// Those of metrics that the baseline has not, by name, unit and type: series that are lost may be these.
+    #[serde(default)]
+    pub new_metrics: Vec<NamedCount>,
     /// Values of both, compared one by one.
     pub values: ValueDiff,
     /// Errors of each lens's groups.
@@ -55,7 +55,7 @@ impl Offline {
         let [baseline, candidate] = &self.captures;
         let mut values = ValueDiff::new(&self.captures);
         let mut summary = self.summary();
-        let mut by_name = ByName::of(baseline, candidate);
+        let partners = Partners::of(baseline, candidate);
         let both = self.stretch_of_both();
         let mut records = Vec::with_capacity(baseline.series.len());
         let mut removed = RemovedAttributes::default();
@@ -67,7 +67,7 @@ impl Offline {
             if let Some(partner) = made_of {
                 marks.join(&Marks::AS_IT_IS);
                 values.compare(seen, partner);
-            } else if let Some(partner) = by_name.partner(&seen.label) {
+            } else if let Some(partner) = partners.get(*identity) {
                 made_of = Some(partner);
                 let change = self.names.shapes.change(&mut removed, seen.shape, partner.shape);
                 marks.join(&change);
@@ -96,20 +96,21 @@ impl Offline {
         let (rows, beyond) = (Rows::of(made.into_iter()), baseline.beyond.clone());
         summary.made[0] = MarkedSeries::of(rows, removed, beyond);
         values.settle();
-        let left = by_name.left();
-        let added = left.iter().map(|seen| &seen.label);
+        let left = partners.left().count();
         let only_in_candidate = if baseline.beyond.is_empty() && candidate.beyond.is_empty() {
-            Count { value: left.len() as u64, exact: true }
+            Count { value: left as u64, exact: true }
         } else {
             Count { exact: false, ..candidate.made().all().count_without(&baseline.made().all()) }
         };
         OfflineReport {
             matched_by:
-                "identity; what is left by metric, process and point attributes (captures have no provenance)"
+                "identity; what is left by metric, resource and point attributes, else by entity and values (captures have no \
+                 provenance)"
                     .to_owned(),
             comparison: self.finished(&summary),
             only_in_candidate,
-            only_in_candidate_by_metric: count_by_name(added, false),
+            only_in_candidate_by_metric: count_by_name(partners.left().map(|seen| &seen.label), false),
+            new_metrics: count_by_name(partners.of_new_metrics().map(|seen| &seen.label), false),
             values,
             groups: self.groups_of_lenses(&summary),
         }
@@ -208,45 +209,5 @@ impl Capture {
             RemovedAttributes::default(),
             self.beyond.clone(),
         )
-    }
-}
-
-/// Series of the candidate that the baseline has not by identity, by what they are called: metric, point attributes
-/// and process.
-struct ByName<'a>(HashMap<Name, Vec<&'a CapturedSeries>>);
-
-/// Metric, point attributes, and the parts of the process.
-type Name = (Arc<str>, Arc<str>, [String; 3]);
-
-impl<'a> ByName<'a> {
-    fn of(baseline: &Capture, candidate: &'a Capture) -> Self {
-        let mut names: HashMap<_, Vec<&CapturedSeries>> = HashMap::new();
-        for (identity, seen) in &candidate.series {
-            if !baseline.series.contains_key(identity) {
-                let Label { metric, process, attributes } = seen.label.clone();
-                names.entry((metric, attributes, process.parts())).or_default().push(seen);
-            }
-        }
-        Self(names)
-    }
-
-    /// The one of this name, each only once; of several, which are alike to any reader, any. An output that names no
-    /// host may mean this one.
-    fn partner(&mut self, label: &Label) -> Option<&'a CapturedSeries> {
-        let Label { metric, process, attributes } = label.clone();
-        // A series that names no process has nothing but its metric to be known by.
-        if process.executable.is_empty() && process.pid.is_empty() {
-            return None;
-        }
-        let [host, executable, pid] = process.parts();
-        let mut take = |host| {
-            let parts = [host, executable.clone(), pid.clone()];
-            self.0.get_mut(&(metric.clone(), attributes.clone(), parts)).and_then(Vec::pop)
-        };
-        take(host).or_else(|| take(String::new()))
-    }
-
-    fn left(self) -> Vec<&'a CapturedSeries> {
-        self.0.into_values().flatten().collect()
     }
 }

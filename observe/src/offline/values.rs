@@ -20,6 +20,9 @@ pub struct ValueDiff {
     pub changed: u64,
     /// Points of matched series that only one capture has at their time.
     pub without_partner: u64,
+    /// Those of the candidate: at a time at which the baseline's series has none.
+    #[serde(default)]
+    pub at_other_times: u64,
     /// Points that are too many to be kept, or of series whose unit or type is another one.
     pub not_compared: u64,
     /// Series of another temporality in the candidate: their increases within the captures are compared.
@@ -56,6 +59,7 @@ impl ValueDiff {
                 if a.time < b.time {
                     left.next()
                 } else {
+                    self.at_other_times += 1;
                     right.next()
                 };
                 continue;
@@ -68,7 +72,9 @@ impl ValueDiff {
             left.next();
             right.next();
         }
-        self.without_partner += (left.count() + right.count()) as u64;
+        let [gone, new] = [left.count() as u64, right.count() as u64];
+        self.without_partner += gone + new;
+        self.at_other_times += new;
     }
 
     /// Compares a counter with one of another temporality, by their increases within the captures.

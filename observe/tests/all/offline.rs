@@ -303,3 +303,106 @@ fn series_that_come_for_a_part_of_the_time_are_told_and_those_that_come_seldom_a
     assert_eq!(interrupted(|second| second % 30 == 0), (0, Vec::new()));
     assert_eq!(interrupted(|second| second == 50), (0, Vec::new()));
 }
+
+/// Scrapes of a service that is no process: two series of one metric, with other values, an hour off by `shift` seconds.
+fn of_service(name: &str, unit: &str, resource: &[(&str, &str)], shift: i64) -> Vec<Batch> {
+    let scrape = |second: u64| {
+        let point = |route: &str, value: f64| {
+            let time_unix_nano = (START + second * SECOND).saturating_add_signed(shift * SECOND as i64);
+            let attributes = vec![attribute("route", route)];
+            NumberDataPoint { attributes, time_unix_nano, ..number(second, value) }
+        };
+        let data_points = vec![point("/a", second as f64), point("/b", 2.0 * second as f64)];
+        let made = Metric { unit: unit.to_owned(), ..metric(name, Data::Gauge(Gauge { data_points })) };
+        let attributes = resource.iter().map(|(key, value)| attribute(key, value)).collect();
+        let resource = ResourceMetrics {
+            resource: Some(Resource { attributes, ..Resource::default() }),
+            scope_metrics: vec![ScopeMetrics { metrics: vec![made], ..ScopeMetrics::default() }],
+            ..ResourceMetrics::default()
+        };
+        let request = ExportMetricsServiceRequest { resource_metrics: vec![resource] };
+        let mut batch = Batch::parse(request.encode_to_vec().into()).expect("a request");
+        batch.identify();
+        batch
+    };
+    [1, 11, 21].map(scrape).into()
+}
+
+const SHOP: [(&str, &str); 2] = [("service.name", "shop"), ("service.instance.id", "1")];
+
+#[test]
+fn another_name_or_unit_of_what_is_no_process_is_renamed_and_does_not_pass() {
+    let today = of_service("app.queue", "1", &SHOP, 0);
+    let none = OfflinePolicy::default();
+    for candidate in [of_service("app.length", "1", &SHOP, 0), of_service("app.queue", "By", &SHOP, 0)] {
+        let (report, checks) = compared(&none, [&today, &candidate]);
+        let fates = &report.comparison.fates;
+        assert_eq!((fates.renamed, fates.lost, report.only_in_candidate.value), (2, 0, 0), "{fates:?}");
+        let check = answer(&checks, "renamed");
+        assert!(check.answer == Answer::Violated && check.sentence.contains("app.queue"), "{check:?}");
+    }
+    // With fewer attributes of its resource it is still what it was.
+    let (report, checks) =
+        compared(&none, [&of_service("app.queue", "1", &[SHOP[0], SHOP[1], ("note", "x")], 0), &today]);
+    assert_eq!((report.comparison.fates.fewer_attributes, report.values.compared), (2, 6));
+    assert!(checks.iter().all(|check| check.passed), "{checks:#?}");
+}
+
+#[test]
+fn a_process_whose_metrics_all_have_other_names_is_renamed_by_its_values() {
+    let capture =
+        |names: [&str; 2]| vec![request(&[("java", vec![gauge(names[0], 1, 5.0), gauge(names[1], 1, 7.0)])])];
+    let (report, checks) = compared(
+        &OfflinePolicy::default(),
+        [&capture(["process.threads", "io"]), &capture(["threads", "bytes"])],
+    );
+    assert_eq!((report.comparison.fates.renamed, report.comparison.fates.lost), (2, 0));
+    assert_eq!(answer(&checks, "renamed").answer, Answer::Violated);
+}
+
+#[test]
+fn lost_series_that_may_be_those_of_a_new_metric_are_not_measured() {
+    let capture =
+        |name: &str, value: f64| vec![request(&[("java", vec![gauge("up", 1, 1.0), gauge(name, 1, value)])])];
+    let (report, checks) = compared(&OfflinePolicy::default(), [&capture("a", 5.0), &capture("b", 5000.0)]);
+    assert_eq!((report.comparison.fates.lost, report.only_in_candidate.value), (1, 1));
+    let check = answer(&checks, "renamed");
+    assert!(check.answer == Answer::NotMeasured && !check.passed, "{check:?}");
+    assert!(check.sentence.contains("the baseline has not, by name, unit and type (b)"), "{check:?}");
+    let (_, checks) = compared(&policy("allow: [renamed]"), [&capture("a", 5.0), &capture("b", 5000.0)]);
+    assert!(checks.iter().all(|check| check.passed), "{checks:#?}");
+    // Lost, and nothing new: it is no other name.
+    let only_up = vec![request(&[("java", vec![gauge("up", 1, 1.0)])])];
+    let (_, checks) = compared(&OfflinePolicy::default(), [&capture("a", 5.0), &only_up]);
+    assert_eq!(answer(&checks, "renamed").answer, Answer::Met);
+}
+
+#[test]
+fn values_at_times_that_the_baseline_does_not_have_are_not_compared_and_do_not_pass() {
+    let today = of_service("app.queue", "1", &SHOP, 0);
+    for shift in [-3600, 1, 10] {
+        let (report, checks) =
+            compared(&OfflinePolicy::default(), [&today, &of_service("app.queue", "1", &SHOP, shift)]);
+        let check = answer(&checks, "changed");
+        assert!(report.values.at_other_times > 0 && !check.passed, "{shift}: {check:?}");
+    }
+    let (report, checks) =
+        compared(&OfflinePolicy::default(), [&today, &of_service("app.queue", "1", &SHOP, -3600)]);
+    assert_eq!(
+        (report.values.compared, report.values.without_partner, report.values.at_other_times),
+        (0, 12, 6)
+    );
+    let check = answer(&checks, "changed");
+    assert_eq!(check.answer, Answer::NotMeasured);
+    assert!(
+        check.sentence.contains("6 points at times at which the baseline's series have none"),
+        "{check:?}"
+    );
+    // What the candidate leaves out is no other value.
+    let (report, checks) = compared(&OfflinePolicy::default(), [&today, &today[1..]]);
+    assert_eq!((report.values.without_partner, report.values.at_other_times), (2, 0));
+    assert_eq!(answer(&checks, "changed").answer, Answer::Met);
+    let (_, checks) =
+        compared(&policy("allow: [changed]"), [&today, &of_service("app.queue", "1", &SHOP, -3600)]);
+    assert!(!checks.iter().any(|check| check.rule == "changed"), "{checks:#?}");
+}
