@@ -63,6 +63,8 @@ pub struct Batch {
     groups: Vec<Rows>,
     /// True if anything differs from `source`.
     changed: bool,
+    /// Number of edits so far, so that a stage knows whether a statement made any.
+    edits: u64,
     /// True if resources were left out, see [`Batch::narrow`].
     narrowed: bool,
     buffer: Vec<u8>,
@@ -185,6 +187,12 @@ impl Batch {
     #[must_use]
     pub fn is_changed(&self) -> bool {
         self.changed
+    }
+
+    /// The number of edits so far: it only grows.
+    #[inline]
+    pub(crate) fn edits(&self) -> u64 {
+        self.edits
     }
 
     /// The resources, in order.

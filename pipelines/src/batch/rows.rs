@@ -206,6 +206,16 @@ pub enum Number {
 }
 
 impl Number {
+    /// Returns whether two values are one, to the last bit.
+    pub(crate) fn is_same(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Int(one), Self::Int(other)) => one == other,
+            (Self::Double(one), Self::Double(other)) => one.to_bits() == other.to_bits(),
+            (Self::None, Self::None) => true,
+            _ => false,
+        }
+    }
+
     /// The value as a double; none where there is none.
     #[must_use]
     pub fn as_f64(self) -> Option<f64> {

@@ -8,7 +8,7 @@ use super::Section;
 pub const DIAGNOSTIC_EXTENSIONS: [&str; 2] = ["zpages", "pprof"];
 
 /// Describes a type that the caller does not support: a Collector component that is not run here,
-/// or an unknown name with the nearest of those that are supported or known.
+/// or an unknown name with the nearest of those that are supported.
 pub fn unknown_component<'a>(
     at: Location,
     section: Section,
@@ -23,8 +23,8 @@ pub fn unknown_component<'a>(
     }
     let supported: Vec<&str> = supported.into_iter().collect();
     let problem = Problem::unknown(at, what, kind, supported.iter().copied());
-    let near = nearest(kind, supported).or_else(|| nearest(kind, known.iter().copied())).map(str::to_owned);
-    problem.suggest(near.as_deref())
+    // One that is not run here is no help.
+    problem.suggest(nearest(kind, supported))
 }
 
 /// What to do with a component of the Collector's that is not run here.

@@ -24,10 +24,14 @@ impl AttributeList {
         self.rows.iter().position(|row| batch.bytes(row.key) == key)
     }
 
-    /// Puts an attribute in the place of one, or adds it.
-    pub(crate) fn put(&mut self, place: Option<usize>, row: AttrRow) {
+    /// Puts an attribute in the place of one of its key, unless they are the same, or adds it.
+    pub(crate) fn put(&mut self, batch: &Batch, place: Option<usize>, row: AttrRow) {
+        let old = place.and_then(|place| self.rows.get_mut(place));
+        if old.as_ref().is_some_and(|old| batch.is_same(old, &row)) {
+            return;
+        }
         self.changed = true;
-        match place.and_then(|place| self.rows.get_mut(place)) {
+        match old {
             Some(old) => *old = row,
             None => self.rows.push(row),
         }

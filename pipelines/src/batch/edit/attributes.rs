@@ -5,6 +5,7 @@
 //! whole [`AttrRow`] whose encoding stands in the scratch buffer, made once a batch for what a config says.
 
 use crate::Batch;
+use crate::batch::Value;
 use crate::batch::rows::{AttrRow, Cell};
 use crate::batch::span::{Rows, Span};
 
@@ -16,10 +17,11 @@ impl Batch {
         rows.range().find(|index| self.bytes(self.attrs[*index].key) == key)
     }
 
-    /// Sets an attribute, adding it where it is missing.
+    /// Sets an attribute, adding it where it is missing. What it is already is left as it is.
     pub(crate) fn set_attribute(&mut self, owner: Owner, row: AttrRow) {
         let rows = self.attrs_of(owner);
         match self.find_attribute(rows, self.bytes(row.key)) {
+            Some(index) if self.is_same(&self.attrs[index], &row) => {}
             Some(index) => {
                 self.attrs[index] = row;
                 self.put_attributes(owner, rows);
@@ -29,6 +31,19 @@ impl Batch {
                 self.attrs.push(row);
                 self.put_attributes(owner, Rows { end: rows.end + 1, ..rows });
             }
+        }
+    }
+
+    /// Returns whether two attributes of one key have one value.
+    pub(crate) fn is_same(&self, one: &AttrRow, other: &AttrRow) -> bool {
+        match (self.value(one.value), self.value(other.value)) {
+            (Value::Text(one), Value::Text(other)) | (Value::Bytes(one), Value::Bytes(other)) => one == other,
+            (Value::Int(one), Value::Int(other)) => one == other,
+            (Value::Bool(one), Value::Bool(other)) => one == other,
+            (Value::Double(one), Value::Double(other)) => one.to_bits() == other.to_bits(),
+            (Value::List(one), Value::List(other)) | (Value::Map(one), Value::Map(other)) => one == other,
+            (Value::Empty, Value::Empty) => true,
+            _ => false,
         }
     }
 
@@ -57,8 +72,15 @@ impl Batch {
         self.put_attributes(owner, Rows { end: end as u32, ..rows });
     }
 
-    /// Gives a row other attributes.
+    /// Gives a row other attributes, unless they are what it has.
     pub(crate) fn replace_attributes(&mut self, owner: Owner, rows: &[AttrRow]) {
+        let known = self.attributes(self.attrs_of(owner));
+        let same = |(one, other): (&AttrRow, &AttrRow)| {
+            self.bytes(one.key) == self.bytes(other.key) && self.is_same(one, other)
+        };
+        if known.len() == rows.len() && known.iter().zip(rows).all(same) {
+            return;
+        }
         let start = self.attrs.len() as u32;
         self.attrs.extend_from_slice(rows);
         self.put_attributes(owner, Rows { start, end: self.attrs.len() as u32 });

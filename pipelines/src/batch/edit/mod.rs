@@ -44,6 +44,7 @@ impl Batch {
     pub(crate) fn touch_resource(&mut self, resource: usize, what: u8) {
         self.resources[resource].touched.mark(what);
         self.changed = true;
+        self.edits += 1;
     }
 
     pub(crate) fn touch_scope(&mut self, resource: usize, scope: usize, what: u8) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::batch::data::write;
-use crate::batch::{AttrRow, MetricKind, Owner, PendingBytes, Span};
+use crate::batch::{AttrRow, MetricKind, MetricRow, Owner, PendingBytes, Span};
 use crate::ottl::check::call::{Argument, Call, Target};
 use crate::ottl::check::expr::{Expr, Key};
 use crate::ottl::check::paths::Field;
@@ -150,7 +150,19 @@ impl Work<'_> {
         failed.map_or(Ok(()), Err)
     }
 
+    /// Returns whether a field that is a text is this one.
+    fn is_text(&self, field: Field, text: Span) -> bool {
+        match field.read(&self.row()) {
+            Some(Val::Text(known)) => *known == *self.batch.bytes(text),
+            _ => false,
+        }
+    }
+
+    /// Does what was planned, unless it is so already.
     fn apply(&mut self, field: Field, write: BatchWrite) {
+        if matches!(write, BatchWrite::Text(text) if self.is_text(field, text)) {
+            return;
+        }
         let (at, batch) = (self.at, &mut *self.batch);
         match write {
             BatchWrite::Nothing => {}
@@ -166,15 +178,17 @@ impl Work<'_> {
             }
             BatchWrite::Metadata(raw) => batch.edit_metric(at, |metric| metric.raw = raw),
             BatchWrite::Exemplar(attributes) => {
-                if let Some((exemplar, changed)) = &mut self.exemplar {
+                if let Some((exemplar, edits)) = &mut self.exemplar
+                    && exemplar.attributes != attributes
+                {
                     exemplar.attributes = attributes;
-                    *changed = true;
+                    *edits += 1;
                 }
             }
             BatchWrite::ExemplarField(change) => {
-                if let Some((exemplar, changed)) = &mut self.exemplar {
+                if let Some((exemplar, edits)) = &mut self.exemplar {
                     change.apply(exemplar);
-                    *changed = true;
+                    *edits += 1;
                 }
             }
             BatchWrite::CacheEntry(key, value) => *entry(&mut self.cache, &Cow::Owned(key)) = value,
@@ -192,6 +206,9 @@ impl Work<'_> {
                 batch.edit_resource(at.resource, |row| row.own = own);
             }
             BatchWrite::Own(own) => batch.edit_scope(at, |row| row.own = own),
+            BatchWrite::Point(change) if change.leaves(batch.point_at(at.point)) => {}
+            BatchWrite::Metric { temporality, monotonic }
+                if is_metric(batch.metric_at(at.metric), temporality, monotonic) => {}
             BatchWrite::Point(change) => batch.edit_point(at, |point| change.apply(point)),
             BatchWrite::Metric { temporality, monotonic } => batch.edit_metric(at, |metric| {
                 metric.temporality = temporality.unwrap_or(metric.temporality);
@@ -199,6 +216,12 @@ impl Work<'_> {
             }),
         }
     }
+}
+
+/// Returns whether a metric has this temporality and monotonicity, where they are given.
+fn is_metric(metric: &MetricRow, temporality: Option<u8>, monotonic: Option<bool>) -> bool {
+    temporality.is_none_or(|wanted| wanted == metric.temporality)
+        && monotonic.is_none_or(|wanted| wanted == metric.monotonic)
 }
 
 /// Plans to set a path to a value.

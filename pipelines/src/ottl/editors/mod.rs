@@ -30,8 +30,8 @@ pub(crate) struct Work<'b> {
     pub context: Context,
     pub at: Path,
     pub cache: Entries,
-    /// The exemplar that is visited, and whether it was changed.
-    pub exemplar: Option<(Exemplar, bool)>,
+    /// The exemplar that is visited, and how often it was edited.
+    pub exemplar: Option<(Exemplar, u64)>,
     pub now: u64,
     /// Index of the statement that runs in its group.
     pub statement: usize,
@@ -57,6 +57,11 @@ impl<'b> Work<'b> {
             pending: PendingBytes::default(),
             buffer: Vec::new(),
         }
+    }
+
+    /// The number of edits so far, of the batch and of the exemplar that is visited.
+    pub(crate) fn edits(&self) -> u64 {
+        self.batch.edits() + self.exemplar.as_ref().map_or(0, |(_, edits)| *edits)
     }
 
     /// The rows that are seen from here.

@@ -22,6 +22,17 @@ pub(super) enum Change {
 }
 
 impl Change {
+    /// Returns whether the point is so already, as far as its row tells.
+    pub(super) fn leaves(&self, point: &PointRow) -> bool {
+        match self {
+            Self::Time(time) => point.time == *time,
+            Self::Start(start) => point.start == *start,
+            Self::Value(value) => point.value.is_same(*value),
+            Self::Flags(flags, _) => point.flags == *flags,
+            Self::Raw(_) => false,
+        }
+    }
+
     pub(super) fn apply(self, point: &mut PointRow) {
         match self {
             Self::Time(time) => point.time = time,

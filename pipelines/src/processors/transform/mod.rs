@@ -149,10 +149,10 @@ impl GroupRun<'_, '_> {
         let encoded = self.work.batch.exemplars(at.point, field);
         let (mut changed, mut kept) = (false, Vec::new());
         for message in encoded {
-            self.work.exemplar = Some((Exemplar::read(&message), false));
+            self.work.exemplar = Some((Exemplar::read(&message), 0));
             self.row()?;
             match self.work.exemplar.take() {
-                Some((exemplar, true)) => {
+                Some((exemplar, 1..)) => {
                     changed = true;
                     let mut written = Vec::new();
                     exemplar.write(&mut written);
@@ -179,11 +179,12 @@ impl GroupRun<'_, '_> {
                 return Err(StageError::stopped());
             }
             self.work.statement = index;
+            let before = self.work.edits();
             let outcome = match self.answer(index, statement) {
                 Ok(true) if statement.has_pattern() && self.stop.before(PATTERN) => {
                     return Err(StageError::stopped());
                 }
-                Ok(true) => statement.run(&mut self.work).map(|()| self.count(index)),
+                Ok(true) => statement.run(&mut self.work).map(|()| self.count(index, before)),
                 Ok(false) => Ok(()),
                 Err(failure) => Err(failure),
             };
@@ -194,8 +195,11 @@ impl GroupRun<'_, '_> {
         Ok(())
     }
 
-    /// A statement ran on the row; one that a statement took away has no points left to count.
-    fn count(&mut self, statement: usize) {
+    /// A statement ran on the row, and counts if it made an edit; one that a statement took away has no points left to count.
+    fn count(&mut self, statement: usize, before: u64) {
+        if self.work.edits() == before {
+            return;
+        }
         let (at, context) = (self.work.at, self.group.context);
         self.tallies.count(statement, Effect::Changed, &*self.work.batch, at, context);
     }

@@ -85,7 +85,7 @@ fn apply(action: &Action, spans: &Spans, batch: &mut Batch, list: &mut Attribute
                 PutCondition::Always => true,
             };
             if let Some(row) = row.filter(|_| wanted) {
-                list.put(place, row);
+                list.put(batch, place, row);
             }
         }
         Action::Delete { key, pattern } => list.remove(|row| selects(key, pattern, batch.bytes(row.key))),

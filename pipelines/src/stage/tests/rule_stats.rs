@@ -107,3 +107,54 @@ fn our_own_count_what_they_drop_collapse_and_class() {
     let mut adaptive = pipeline("  adaptive: {levels: [{name: none, keep: 0}]}", "adaptive");
     assert_eq!(stats_of(&mut adaptive, vec![scrape(10)]), [told("level none: keep 0", 6, 0, 6)]);
 }
+
+#[test]
+fn a_statement_counts_the_points_that_it_changes_and_not_those_that_it_ran_on() {
+    let (a, b) = (vec![text("route", "/a"), text("note", "abc")], vec![text("note", "abc")]);
+    let two = || vec![resource(vec![text("env", "prod")], vec![gauge("m", &[(1, &a), (2, &b), (3, &[])])])];
+    let counted = |context: &str, statement: &str| {
+        let config = format!(
+            "  transform:\n    metric_statements:\n      - context: {context}\n        statements: ['{statement}']"
+        );
+        let stats = stats_of(&mut pipeline(&config, "transform"), vec![two()]);
+        assert_eq!(stats[0].0, statement);
+        (stats[0].2, stats[0].3)
+    };
+    for (statement, points) in [
+        (r#"delete_key(attributes, "route")"#, 1),
+        (r#"delete_key(attributes, "e")"#, 0),
+        (r#"delete_matching_keys(attributes, "^x")"#, 0),
+        (r#"keep_keys(attributes, ["route", "note"])"#, 0),
+        (r#"keep_keys(attributes, ["note"])"#, 1),
+        ("truncate_all(attributes, 3)", 0),
+        ("truncate_all(attributes, 2)", 2),
+        (r#"replace_pattern(attributes["note"], "x", "y")"#, 0),
+        (r#"replace_pattern(attributes["note"], "b", "y")"#, 2),
+        (r#"replace_all_patterns(attributes, "value", "x", "y")"#, 0),
+        (r#"set(attributes["note"], "abc")"#, 1),
+        (r#"set(attributes["note"], attributes["note"])"#, 0),
+        (r#"merge_maps(attributes, {"note": "abc"}, "update")"#, 0),
+        ("set(time_unix_nano, time_unix_nano)", 0),
+        ("set(time_unix_nano, 5)", 3),
+        ("set(value_int, value_int)", 0),
+        (r#"set(cache["x"], "y")"#, 0),
+        (r#"set(metric.name, "m")"#, 0),
+        (r#"set(resource.attributes["env"], "prod")"#, 0),
+    ] {
+        assert_eq!(counted("datapoint", statement), (points, points), "{statement}");
+    }
+    assert_eq!(counted("metric", r#"set(name, "m")"#), (0, 0));
+    assert_eq!(counted("metric", r#"set(name, "n")"#), (3, 3));
+    assert_eq!(counted("metric", r#"copy_metric(name="n") where name == "m""#), (3, 3));
+    assert_eq!(counted("resource", r#"set(attributes["env"], "test")"#), (3, 3));
+}
+
+#[test]
+fn actions_count_what_has_another_value_afterward() {
+    let two = || vec![resource(vec![text("env", "prod")], vec![gauge("m", &[(1, &[]), (2, &[])])])];
+    let changed = |value: &str| {
+        let config = format!("  resource: {{attributes: [{{key: env, value: {value}, action: upsert}}]}}");
+        stats_of(&mut pipeline(&config, "resource"), vec![two()])[0].2
+    };
+    assert_eq!((changed("prod"), changed("test")), (0, 2));
+}
