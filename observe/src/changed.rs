@@ -37,6 +37,10 @@ pub struct ValueChanges {
     pub not_compared: Vec<NamedCount>,
     /// Series of which a variant held points back, by metric: those points are not compared.
     pub held: Vec<NamedCount>,
+    /// Series of `not_compared`, those of metrics without a row among them.
+    pub not_compared_series: u64,
+    /// Series of `held`, those of metrics without a row among them.
+    pub held_series: u64,
 }
 
 /// Changed values of a metric, by the baseline's name of it.
@@ -227,6 +231,7 @@ impl ValueChanges {
             .into_iter()
             .map(|(metric, n)| (metric.to_string(), n))
             .collect();
+        let all_with = |mark: Marks| summary.made[0].seen_where(move |marks| marks.has(mark)).count() as u64;
         let row = |(metric, row): (&Arc<str>, &Row)| ChangedMetric {
             metric: metric.to_string(),
             points: row.points,
@@ -249,6 +254,8 @@ impl ValueChanges {
             by_metric,
             not_compared: with(Marks::OTHER_MEANING),
             held: with(Marks::HELD),
+            not_compared_series: all_with(Marks::OTHER_MEANING),
+            held_series: all_with(Marks::HELD),
         }
     }
 }

@@ -245,16 +245,11 @@ fn not_measured(comparisons: &[&Comparison]) -> Vec<String> {
             comparisons.len()
         ));
     }
-    let held: u64 =
-        comparisons.iter().flat_map(|comparison| &comparison.changed.held).map(|row| row.series).sum();
+    let held: u64 = comparisons.iter().map(|comparison| comparison.changed.held_series).sum();
     if held > 0 {
         all.push(format!("Values of {held} series were not compared: a stage holds their points back."));
     }
-    let other: u64 = comparisons
-        .iter()
-        .flat_map(|comparison| &comparison.changed.not_compared)
-        .map(|row| row.series)
-        .sum();
+    let other: u64 = comparisons.iter().map(|comparison| comparison.changed.not_compared_series).sum();
     if other > 0 {
         all.push(format!(
             "Values of {other} series were not compared: they have another unit, type or temporality."

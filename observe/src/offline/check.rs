@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Guardrail, LensGroups, OfflinePolicy, OfflineReport};
 use crate::{
     Amount, AttributeFates, Comparison, Coverage, FleetLens, Lens, LensAnswer, LensReport, MORE, MetricFates,
-    More, NamedCount, Settings, ValueChanges, VariantReport,
+    More, Settings, ValueChanges, VariantReport,
 };
 
 /// Answer to a check.
@@ -66,11 +66,10 @@ impl OfflinePolicy {
     /// alone.
     #[must_use]
     pub fn check_comparison(&self, comparison: &Comparison) -> Vec<Check> {
-        let ValueChanges { points: changed, held, not_compared, .. } = &comparison.changed;
-        let series = |of: &[NamedCount]| of.iter().map(|row| row.series).sum::<u64>();
+        let ValueChanges { points: changed, held_series, not_compared_series, .. } = &comparison.changed;
         let not_compared = [
-            (series(held), "series of which a stage holds points back"),
-            (series(not_compared), "series with another unit, type or temporality"),
+            (*held_series, "series of which a stage holds points back"),
+            (*not_compared_series, "series with another unit, type or temporality"),
         ];
         self.checks(&Found {
             comparison,

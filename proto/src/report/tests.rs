@@ -202,6 +202,8 @@ fn changed() -> ValueChanges {
         by_metric: (0..50).map(metric).collect(),
         not_compared: rows("n"),
         held: rows("h"),
+        not_compared_series: 20_000,
+        held_series: 20_001,
     }
 }
 
@@ -282,8 +284,13 @@ fn what_was_found_reads_back() {
     assert_eq!(found.by_attribute[..], told.by_attribute[..super::MAX_ROWS]);
     let (found, told) = (&read.horizon.changed, &sent.horizon.changed);
     assert_eq!((found.points, found.series), (told.points, told.series));
-    assert_eq!(found.by_metric[..], told.by_metric[..super::values::MAX_METRICS]);
-    assert_eq!(found.not_compared[..], told.not_compared[..super::values::MAX_METRICS]);
+    let most = super::values::MAX_METRICS;
+    assert_eq!((found.not_compared_series, found.held_series), (20_000, 20_001));
+    assert_eq!((&found.not_compared[..], &found.held[..]), (&told.not_compared[..most], &told.held[..most]));
+    for (at, (found, told)) in found.by_metric.iter().zip(&told.by_metric[..most]).enumerate() {
+        let sample = told.sample.clone().filter(|_| at < super::values::MAX_SAMPLES);
+        assert_eq!(*found, ChangedMetric { sample, ..told.clone() });
+    }
     assert_eq!(read.horizon.baseline, sent.horizon.baseline);
     assert_eq!(read.horizon.candidate_only_collisions, sent.horizon.candidate_only_collisions);
     assert_eq!(read.horizon.baseline_collisions, sent.horizon.baseline_collisions[..3]);

@@ -172,6 +172,11 @@ fn line(kind: &str, metrics: &BTreeMap<&str, u64>) -> String {
     format!("\"allow\": [{{ \"{kind}\": {{ \"metric\": [{}] }} }}]", names.join(", "))
 }
 
+/// The line by which a policy accepts a change of every metric.
+fn line_of_all(kind: &str) -> String {
+    format!("\"allow\": [\"{kind}\"]")
+}
+
 fn renamed(looked: &Subject<'_>) -> Criterion {
     const QUANTITY: &str = "renamed";
     if let Some(criterion) = not_told(looked, QUANTITY) {
@@ -202,9 +207,11 @@ fn renamed(looked: &Subject<'_>) -> Criterion {
             line("renamed", &metrics)
         );
         (Answer::Violated, sentence)
-    } else if let Some(held) =
-        not_named(unnamed, &looked.policy().allow.renamed, "series get another name, unit or type")
-    {
+    } else if let Some(held) = not_named(
+        unnamed,
+        &looked.policy().allow.renamed,
+        ("renamed", "series get another name, unit or type"),
+    ) {
         held
     } else if looked.came_in() {
         let allowed = &looked.policy().allow.renamed;
@@ -237,8 +244,12 @@ fn unnamed_parts(fates: &SeriesFates) -> u64 {
 }
 
 /// Answer where a change is of metrics that reports have no room to name: only a policy that allows all of it is met.
-fn not_named(number: u64, allowed: &Allowed, what: &str) -> Option<(Answer, String)> {
-    let sentence = format!("{} {what}, of metrics that reports have no room to name.", count(number));
+fn not_named(number: u64, allowed: &Allowed, (kind, what): (&str, &str)) -> Option<(Answer, String)> {
+    let sentence = format!(
+        "{} {what}, of metrics that reports have no room to name. To accept it: {}.",
+        count(number),
+        line_of_all(kind)
+    );
     match allowed {
         _ if number == 0 => None,
         Allowed::All => None,
@@ -270,14 +281,22 @@ fn changed(looked: &Subject<'_>) -> Criterion {
         let largest = largest.filter(|row| row.largest_absolute > 0.0).map_or_else(String::new, |row| {
             format!(" The largest difference is {} of {}.", row.largest_absolute, row.metric)
         });
+        let (more, to_accept) = match unnamed {
+            0 => (String::new(), line("changed", &metrics)),
+            // Of those that are not named nobody knows whether the policy allows them.
+            some => (
+                format!(", and {} of metrics that reports have no room to name", counted(some, "point")),
+                line_of_all("changed"),
+            ),
+        };
         let sentence = format!(
-            "The candidate changes the values of {}: {}.{largest} To accept it: {}.",
+            "The candidate changes the values of {}: {}{more}.{largest} To accept it: {to_accept}.",
             counted(points, "point"),
             listed(&names),
-            line("changed", &metrics)
         );
         (Answer::Violated, sentence)
-    } else if let Some(held) = not_named(unnamed, &looked.policy().allow.changed, "points have other values")
+    } else if let Some(held) =
+        not_named(unnamed, &looked.policy().allow.changed, ("changed", "points have other values"))
     {
         held
     } else if !looked.came_in() {
@@ -317,28 +336,62 @@ fn changed(looked: &Subject<'_>) -> Criterion {
 /// lines of a policy that accept it: none where it does.
 fn left_out(looked: &Subject<'_>) -> Option<(u64, String, String)> {
     let allow = &looked.policy().allow;
-    let rows = |of: fn(&Comparison) -> &[NamedCount]| -> Vec<&NamedCount> {
-        looked.totals().flat_map(|(_, found)| of(found)).collect()
-    };
-    let (held, other) = (rows(|found| &found.changed.held), rows(|found| &found.changed.not_compared));
-    let open = |rows: &[&NamedCount]| {
-        let open = metrics(rows.iter().map(|row| (row.metric.as_str(), row.series)), &allow.changed);
-        (!open.is_empty()).then(|| line("changed", &open))
-    };
-    let accept_held = open(&held).filter(|_| !allow.held).map(|_| "`allow: [held]`".to_owned());
-    let accept_other = open(&other);
-    let to_accept: Vec<String> = accept_held.into_iter().chain(accept_other).collect();
+    let held = NotCompared::of(looked, |found| (&found.changed.held[..], found.changed.held_series));
+    let other =
+        NotCompared::of(looked, |found| (&found.changed.not_compared[..], found.changed.not_compared_series));
+    let accept_held =
+        held.accept(&allow.changed).filter(|_| !allow.held).map(|_| "`allow: [held]`".to_owned());
+    let to_accept: Vec<String> = accept_held.into_iter().chain(other.accept(&allow.changed)).collect();
     let kinds = [("a stage holds points back", &held), ("unit, type or temporality is another", &other)];
-    let mut series = 0;
-    let mut said = Vec::new();
-    for (why, rows) in kinds.into_iter().filter(|(_, rows)| !rows.is_empty()) {
-        let of: u64 = rows.iter().map(|row| row.series).sum();
-        let names = unique(rows.iter().map(|row| row.metric.clone()));
-        said.push(format!("those of {} series, of which {why} ({})", count(of), listed(&names)));
-        series += of;
-    }
+    let there = || kinds.iter().filter(|(_, of)| of.series > 0);
+    let said: Vec<String> = there()
+        .map(|(why, of)| format!("those of {} series, of which {why} ({})", count(of.series), of.names()))
+        .collect();
+    let series = held.series + other.series;
     (series > 0)
         .then(|| (series, format!("Not compared are {}.", said.join(" and ")), to_accept.join(" and ")))
+}
+
+/// Series whose values are not compared, for one reason.
+struct NotCompared<'a> {
+    rows: Vec<&'a NamedCount>,
+    /// All of them.
+    series: u64,
+    /// Those of metrics that reports have no room to name.
+    unnamed: u64,
+}
+
+impl<'a> NotCompared<'a> {
+    fn of(looked: &'a Subject<'_>, told: fn(&Comparison) -> (&[NamedCount], u64)) -> Self {
+        let mut all = Self { rows: Vec::new(), series: 0, unnamed: 0 };
+        for (_, found) in looked.totals() {
+            let (rows, series) = told(found);
+            let named: u64 = rows.iter().map(|row| row.series).sum();
+            all.series += series.max(named);
+            all.unnamed += series.saturating_sub(named);
+            all.rows.extend(rows);
+        }
+        all
+    }
+
+    /// The line of a policy that accepts what it does not accept yet; none if it accepts all.
+    fn accept(&self, allowed: &Allowed) -> Option<String> {
+        let open = metrics(self.rows.iter().map(|row| (row.metric.as_str(), row.series)), allowed);
+        match (self.unnamed, open.is_empty()) {
+            (0, true) => None,
+            (0, false) => Some(line("changed", &open)),
+            _ => (*allowed != Allowed::All).then(|| line_of_all("changed")),
+        }
+    }
+
+    fn names(&self) -> String {
+        let named = listed(&unique(self.rows.iter().map(|row| row.metric.clone())));
+        if self.unnamed == 0 {
+            named
+        } else {
+            format!("{named}, and others that reports have no room to name")
+        }
+    }
 }
 
 fn loss(looked: &Subject<'_>) -> Option<Criterion> {

@@ -149,8 +149,10 @@ pub(super) fn described_with_groups(fleet: &FleetLens) -> (Answer, String, Vec<S
     // Reports of other hosts that do not name a group may have it.
     let lost_somewhere = named(&|one| one.figures.is_lost() && one.incomplete);
     let new = named(&|one| one.figures.is_new());
+    // Of one host other horizons may have it.
+    let somewhere = if fleet.hosts == 1 { "Lost in some horizons" } else { "Lost on some hosts" };
     let mut said = vec![described(fleet)];
-    for (what, names) in [("Lost", &lost), ("Lost on some hosts", &lost_somewhere), ("New", &new)] {
+    for (what, names) in [("Lost", &lost), (somewhere, &lost_somewhere), ("New", &new)] {
         if !names.is_empty() {
             said.push(format!("{what}: {} ({}).", listed(names), counted(names.len() as u64, "group")));
         }

@@ -116,9 +116,13 @@ fn one_agent_is_compared_with_no_other_and_one_time_is_told_once() {
 fn what_a_preview_leaves_unsaid_is_named() {
     let mut comparison = losing(1);
     let row = |series| observe::NamedCount { metric: "m".into(), executable: String::new(), series };
-    (comparison.changed.held, comparison.changed.not_compared) = (vec![row(3)], vec![row(2)]);
+    (comparison.changed.held, comparison.changed.not_compared) = (vec![row(1)], vec![row(2)]);
+    (comparison.changed.held_series, comparison.changed.not_compared_series) = (3, 2);
     comparison.sample = Some(observe::Sample { one_in: 2, ..observe::Sample::default() });
-    let said = preview_of(vec![agent(1, answered(comparison, 2, 10.0))]).not_measured.join("\n");
+    let preview = preview_of(vec![agent(1, answered(comparison, 2, 10.0))]);
+    let changed = preview.checks.iter().find(|check| check.rule == "changed").expect("the check");
+    assert_eq!(changed.answer, Answer::NotMeasured, "of values that were not compared: {changed:?}");
+    let said = preview.not_measured.join("\n");
     for part in
         ["Values of 3 series", "Values of 2 series", "1 of 1 agents had more series", "Nothing was delivered"]
     {
