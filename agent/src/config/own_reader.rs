@@ -131,7 +131,8 @@ fn otlp_of(
     problems: &mut Vec<Problem>,
 ) -> Option<(ExporterKind, String, Temporality)> {
     let mut fields = keep(node.map(), problems)?;
-    let protocol = keep(fields.required("protocol"), problems);
+    let missing = |problem: Problem| problem.expected("grpc or http/protobuf");
+    let protocol = keep(fields.required("protocol").map_err(missing), problems);
     let is_http = protocol.and_then(|node| {
         keep(node.one_of("protocol", &[("grpc", false), ("http/protobuf", true)]), problems)
     });

@@ -40,11 +40,14 @@ pub fn collisions(hosts: &[Measured<'_>]) -> String {
     named.truncate(NAMED);
     let line = |collision: &&Collision| {
         let [one, other] = &collision.writers;
+        if one == other {
+            return format!("\n    {:<22} two series of {one}", collision.metric);
+        }
         let executable = one.split(" (pid").next().unwrap_or_default();
         let other = other.strip_prefix(executable).map_or(other.as_str(), str::trim_start);
         format!("\n    {:<22} {one} and {other}", collision.metric)
     };
-    listed("  Different processes that would write one series, for example:", &named, line)
+    listed("  Series that would become one with several writers, for example:", &named, line)
 }
 
 fn listed<T>(headline: &str, items: &[T], line: impl Fn(&T) -> String) -> String {
@@ -55,4 +58,28 @@ fn listed<T>(headline: &str, items: &[T], line: impl Fn(&T) -> String) -> String
     let more = items.len().saturating_sub(NAMED);
     let more = if more > 0 { format!("\n    and {more} kinds more") } else { String::new() };
     format!("\n{headline}{lines}{more}")
+}
+
+#[cfg(test)]
+mod tests {
+    use observe::Comparison;
+
+    use super::*;
+
+    #[test]
+    fn two_series_of_one_entity_are_not_said_to_be_of_different_ones() {
+        let told = |writers: [&str; 2]| {
+            let collision = Collision {
+                metric: "app.latency".to_owned(),
+                series: String::new(),
+                writers: writers.map(str::to_owned),
+            };
+            let comparison = Comparison { collisions: vec![collision], ..Comparison::default() };
+            collisions(&[Measured::of("", &comparison)])
+        };
+        let shop = "service shop on h1";
+        assert!(told([shop, shop]).ends_with("two series of service shop on h1"), "{}", told([shop, shop]));
+        let java = told(["java (pid 1) on h1", "java (pid 2) on h1"]);
+        assert!(java.ends_with("java (pid 1) on h1 and (pid 2) on h1"), "{java}");
+    }
 }

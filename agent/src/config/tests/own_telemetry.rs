@@ -248,6 +248,7 @@ service: { pipelines: { metrics: { receivers: [otlp], exporters: [nop] } } }
 fn what_the_collector_refuses_is_refused_with_its_place() {
     for (text, expected) in [
         (otlp("endpoint: a"), "\"protocol\" is missing"),
+        (otlp("endpoint: a"), "expected: grpc or http/protobuf"),
         (otlp("protocol: http/json"), "unknown protocol \"http/json\""),
         (otlp("protocol: grpc, compression: zstd"), "unknown compression \"zstd\""),
         (otlp("protocol: grpc, temporality_preference: low_memory"), "unknown temporality_preference"),
