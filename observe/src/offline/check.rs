@@ -399,7 +399,7 @@ fn some_of(counts: [(u64, &str); 2]) -> Vec<String> {
     counts
         .into_iter()
         .filter(|(number, _)| *number > 0)
-        .map(|(number, what)| format!("{number} {what}"))
+        .map(|(number, what)| format!("{what} ({number})"))
         .collect()
 }
 

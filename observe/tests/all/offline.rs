@@ -395,7 +395,7 @@ fn values_at_times_that_the_baseline_does_not_have_are_not_compared_and_do_not_p
     let check = answer(&checks, "changed");
     assert_eq!(check.answer, Answer::NotMeasured);
     assert!(
-        check.sentence.contains("6 points at times at which the baseline's series have none"),
+        check.sentence.contains("points at times at which the baseline's series have none (6)"),
         "{check:?}"
     );
     // What the candidate leaves out is no other value.
