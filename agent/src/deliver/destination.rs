@@ -43,7 +43,7 @@ pub struct Destination {
     batcher: Mutex<Batcher>,
     ledger: Arc<DeliveryLedger>,
     metrics: ExporterMetrics,
-    failing: Mutex<Option<String>>,
+    failing: Mutex<Failing>,
     disk: Option<DiskQueue>,
     /// Age from which on what is on disk is dropped.
     most_age: Option<Duration>,
@@ -54,6 +54,18 @@ pub struct Destination {
     is_followed: AtomicBool,
     /// True from when no attempt is repeated whose payload is on disk: at the end, and where another destination goes on.
     closing: watch::Sender<bool>,
+}
+
+/// The least time between two lines of the log about a destination that takes nothing for now.
+const PACE: Duration = Duration::from_secs(60);
+
+/// Failure of the last attempt.
+#[derive(Debug, Default)]
+struct Failing {
+    /// Reason, if it failed.
+    reason: Option<String>,
+    /// Time at which the log said so last, and whether it has not said since that it goes on.
+    told: Option<(Instant, bool)>,
 }
 
 /// Reason for which there is no place in a queue.
@@ -376,7 +388,7 @@ impl Destination {
 
     /// Failure of the last attempt, if it failed.
     pub fn failing(&self) -> Option<String> {
-        self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner).reason.clone()
     }
 
     fn note(&self, attempt: &Attempt) {
@@ -387,7 +399,27 @@ impl Destination {
         if failure.is_none() {
             self.recovery.tell();
         }
-        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        match &failure {
+            Some(reason) if failing.is_to_be_told(now) => {
+                // What is refused for good is told by itself.
+                if matches!(attempt, Attempt::Retry { .. }) {
+                    failing.told = Some((now, true));
+                    tracing::warn!(
+                        exporter = self.name,
+                        reason,
+                        "a request was not taken and is tried again"
+                    );
+                }
+            }
+            None if failing.told.is_some_and(|(_, open)| open) => {
+                failing.told = failing.told.map(|(at, _)| (at, false));
+                tracing::info!(exporter = self.name, "requests are taken again");
+            }
+            _ => {}
+        }
+        failing.reason = failure;
     }
 
     /// Settles the parts of a request. Items that the destination refused of it are told of the first parts: it does not say
@@ -418,6 +450,13 @@ impl Destination {
             }
             owed.settle(payload.items, &outcome);
         }
+    }
+}
+
+impl Failing {
+    /// Tells whether a failure is to be in the log: none since the last success is, and not within a minute.
+    fn is_to_be_told(&self, now: Instant) -> bool {
+        self.told.is_none_or(|(at, open)| !open && now >= at + PACE)
     }
 }
 

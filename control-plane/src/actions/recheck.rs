@@ -87,7 +87,8 @@ pub enum Agreement {
 /// # Errors
 /// The store's.
 pub async fn recheck(connection: &mut Connection, of: Of) -> Result<Rechecked, StoreError> {
-    let mut verdicts = attestations(connection, of).await?;
+    let named = Named::of(connection, of).await?;
+    let mut verdicts = named.verdicts;
     let mut all = Rechecked {
         id: of.1,
         stored: false,
@@ -108,10 +109,20 @@ pub async fn recheck(connection: &mut Connection, of: Of) -> Result<Rechecked, S
     let wrong = looked.wrong();
     let last_of_text = verdicts.iter().rposition(|one| one.text.is_some());
     let stored = texts.verdict.as_deref().map(sha256);
-    let (ended, bases) = (has_ended(connection, of).await?, Bases::of(&texts.spec));
-    for (place, one) in verdicts.iter_mut().enumerate() {
-        let verdict_is_other = ended && Some(place) == last_of_text && one.text != stored;
-        one.agreement = agreement(one, &looked, &wrong, (&bases, verdict_is_other));
+    let ((ended, outcome), bases) = (end(connection, of).await?, Bases::of(&texts.spec));
+    let outcome_is_other = (outcome != named.outcome).then(|| {
+        let [kept, named] = [&outcome, &named.outcome].map(|it| it.as_deref().unwrap_or("none"));
+        format!("the outcome that is kept, {kept}, is not the one that the chain names last, {named}")
+    });
+    let last = verdicts.len();
+    for (place, one) in (1..).zip(verdicts.iter_mut()) {
+        let verdict_is_other = ended && Some(place - 1) == last_of_text && one.text != stored;
+        let other = if verdict_is_other {
+            Some("the verdict that is kept is not the one that the entry names".to_owned())
+        } else {
+            outcome_is_other.clone().filter(|_| place == last)
+        };
+        one.agreement = agreement(one, &looked, &wrong, (&bases, other));
     }
     Ok(Rechecked {
         stored: true,
@@ -124,17 +135,18 @@ pub async fn recheck(connection: &mut Connection, of: Of) -> Result<Rechecked, S
     })
 }
 
-/// Tells whether an experiment has ended: its last verdict changes no more.
-async fn has_ended(connection: &mut Connection, of: Of) -> Result<bool, StoreError> {
-    let found = experiments::get(connection, of.0, of.1).await?;
-    Ok(found.is_some_and(|experiment| experiment.state.end().is_some()))
+/// True if an experiment has ended, after which its last verdict changes no more; and its outcome, where it has one.
+async fn end(connection: &mut Connection, of: Of) -> Result<(bool, Option<String>), StoreError> {
+    let Some(experiment) = experiments::get(connection, of.0, of.1).await? else { return Ok((false, None)) };
+    let outcome = serde_json::to_value(experiment.state.outcome()).unwrap_or_default();
+    Ok((experiment.state.end().is_some(), outcome.as_str().map(str::to_owned)))
 }
 
 fn agreement(
     one: &Attestation,
     looked: &Looked,
     wrong: &[(i64, String)],
-    (Bases { policy, candidate, .. }, verdict_is_other): (&Bases, bool),
+    (Bases { policy, candidate, .. }, other): (&Bases, Option<String>),
 ) -> Agreement {
     let (number, _, digest) = &one.fingerprint;
     let changed = |why: &str| Agreement::Changed(why.to_owned());
@@ -147,27 +159,39 @@ fn agreement(
     match &one.bases {
         [was, _] if was != policy => changed("the policy is not the one that the entry names"),
         [_, was] if was != candidate => changed("the candidate is not the one that the entry names"),
-        _ if verdict_is_other => changed("the verdict that is kept is not the one that the entry names"),
-        _ => Agreement::Agrees,
+        _ => other.map_or(Agreement::Agrees, Agreement::Changed),
     }
 }
 
-/// Entries about an experiment that name evidence, the oldest first.
-async fn attestations(connection: &mut Connection, of: Of) -> Result<Vec<Attestation>, StoreError> {
-    let filter = Filter { object: Some(format!("experiment/{}", of.1)), ..Filter::default() };
-    let (mut all, mut after) = (Vec::new(), 0);
-    loop {
-        let page = rows::filtered(connection, of.0, &filter, (after, ENTRIES)).await?;
-        let Some(last) = page.last() else { return Ok(all) };
-        after = last.seq;
-        all.extend(page.into_iter().filter_map(attestation));
-        let first = all.len().saturating_sub(VERDICTS);
-        all.drain(..first);
+/// What the chain names of an experiment.
+#[derive(Default)]
+struct Named {
+    /// Verdicts with their evidence, the oldest first.
+    verdicts: Vec<Attestation>,
+    /// The last outcome.
+    outcome: Option<String>,
+}
+
+impl Named {
+    async fn of(connection: &mut Connection, of: Of) -> Result<Self, StoreError> {
+        let filter = Filter { object: Some(format!("experiment/{}", of.1)), ..Filter::default() };
+        let (mut all, mut after) = (Self::default(), 0);
+        loop {
+            let page = rows::filtered(connection, of.0, &filter, (after, ENTRIES)).await?;
+            let Some(last) = page.last() else { return Ok(all) };
+            after = last.seq;
+            for entry in page {
+                let Ok(detail) = serde_json::from_str::<Value>(&entry.detail) else { continue };
+                all.outcome = detail["outcome"].as_str().map(str::to_owned).or(all.outcome);
+                all.verdicts.extend(attestation(entry, &detail));
+            }
+            let first = all.verdicts.len().saturating_sub(VERDICTS);
+            all.verdicts.drain(..first);
+        }
     }
 }
 
-fn attestation(entry: Entry) -> Option<Attestation> {
-    let detail: Value = serde_json::from_str(&entry.detail).ok()?;
+fn attestation(entry: Entry, detail: &Value) -> Option<Attestation> {
     let evidence = detail.get("evidence")?;
     let text = |of: &Value| of.as_str().unwrap_or_default().to_owned();
     let number = |of: &Value| of.as_i64().unwrap_or_default();

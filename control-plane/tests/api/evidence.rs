@@ -206,10 +206,19 @@ async fn whatever_is_changed_of_what_a_verdict_rests_on_is_told() {
             "UPDATE experiments SET verdict = substr(verdict, 1, length(verdict) - 1)",
             "the verdict that is kept is not the one that the entry names",
         ),
+        (
+            "UPDATE experiments SET state = replace(state, '\"promoted\"', '\"inconclusive\"')",
+            "UPDATE experiments SET state = replace(state, '\"inconclusive\"', '\"promoted\"')",
+            "the outcome that is kept, inconclusive, is not the one that the chain names last, promoted",
+        ),
     ] {
         let said = all.with(change, back).await;
         assert!(because(&said).contains(expected), "{change}: {said:#}");
     }
+    // An outcome that an end after the end has is the chain's last.
+    let rolled_back = all.server.post("/api/v1/experiments/e/rollback", &all.admin, json!({})).await;
+    assert_eq!(rolled_back.status, StatusCode::OK, "{rolled_back:?}");
+    assert_agrees(&all.evidence().await);
     // A whole new set of digests, made by who knows how: the chain has the earlier ones.
     let mut tx = all.begin().await;
     for change in [

@@ -161,7 +161,7 @@ async fn the_winner_goes_into_the_file_that_was_adopted_and_all_else_of_it_stays
         (
             "        transform/h, transform/f,",
             "        transform/f,",
-            "with transform/h. Give the file as it was adopted",
+            "a-host ran another baseline, in settings, in order, or in what stands there",
         ),
     ] {
         let text = original.replace(from, to);

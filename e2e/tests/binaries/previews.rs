@@ -150,7 +150,7 @@ async fn its_figures_are_those_of_compare_on_the_same_requests_and_no_candidate_
         "of 2 of 3 agents, and decides nothing",
         "Side by side",
         "node-3: phoenix.experiments",
-        "would write one series",
+        "would become one with several writers",
     ] {
         assert!(table.contains(part), "{part} is not in {table}");
     }

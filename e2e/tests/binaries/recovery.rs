@@ -41,5 +41,10 @@ async fn once_one_attempt_succeeds_all_that_rest_go_on() -> Result<()> {
     assert_eq!((sink.counts().points, sink.counts().duplicate_points), (200, 0));
     let points = agent.health().await?["points"].clone();
     assert_eq!(points["delivered"], 200, "{points:#}");
+    // Of many attempts that failed the log has one, and that they do no more.
+    let log = std::fs::read_to_string(dir.path().join("agent.log"))?;
+    for line in ["a request was not taken and is tried again", "requests are taken again"] {
+        assert_eq!(log.matches(line).count(), 1, "{line}: {log}");
+    }
     Ok(())
 }

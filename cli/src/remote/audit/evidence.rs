@@ -6,6 +6,8 @@ use client::{Client, Error};
 
 /// Experiments that are checked by one request.
 const PAGE: usize = 5;
+/// The most experiments that a message names.
+const NAMED: usize = 20;
 
 /// Evidence of all experiments of the tenant, in the order in which they were begun. A control plane of before there were
 /// fingerprints has none.
@@ -75,20 +77,33 @@ pub(super) fn sentences(all: &[EvidenceState]) -> Vec<String> {
 }
 
 /// # Errors
-/// The first verdict whose evidence is not as it was, and what is not.
+/// Every experiment with a verdict whose evidence is not as it was, and what is not; the first ones, if they are many.
 pub(super) fn agrees(all: &[EvidenceState]) -> anyhow::Result<()> {
-    let is_changed = |one: &&AttestedVerdict| one.agreement == Agreement::Changed;
-    for EvidenceState { experiment_id, changes, verdicts, .. } in all {
-        if let Some(AttestedVerdict { entry, at, because, .. }) = verdicts.iter().find(is_changed) {
-            let because = because.as_deref().unwrap_or_default();
-            bail!(
-                "the evidence of a verdict was changed: of experiment {experiment_id}, named by entry {entry} of the chain at {at}: \
-                 {because}"
-            );
-        }
-        if let Some(change) = changes.first() {
-            bail!("the evidence of experiment {experiment_id} was changed: {change}");
-        }
+    let changed: Vec<String> = all.iter().filter_map(changed).collect();
+    if changed.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let more = match changed.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!("\n  {more} more experiments; `-o json` names all"),
+    };
+    let changed: Vec<String> = changed.into_iter().take(NAMED).collect();
+    bail!("the evidence of verdicts was changed:\n  {}{more}", changed.join("\n  "))
+}
+
+/// What is not as it was of an experiment, by the first of its verdicts that rests on that.
+fn changed(EvidenceState { experiment_id, changes, verdicts, .. }: &EvidenceState) -> Option<String> {
+    let is_changed = |one: &&AttestedVerdict| one.agreement == Agreement::Changed;
+    if let Some(AttestedVerdict { entry, at, because, .. }) = verdicts.iter().find(is_changed) {
+        let because = because.as_deref().unwrap_or_default();
+        let others = verdicts.iter().filter(is_changed).count() - 1;
+        let others = match others {
+            0 => String::new(),
+            others => format!(", and {} after it", counted(others, "other")),
+        };
+        return Some(format!(
+            "experiment {experiment_id}, named by entry {entry} of the chain at {at}{others}: {because}"
+        ));
+    }
+    changes.first().map(|change| format!("experiment {experiment_id}: {change}"))
 }
