@@ -9,14 +9,17 @@ use super::sink::Sink;
 /// Processes of a batch that takes the candidate seconds.
 const MANY: usize = 2_000;
 
-/// A baseline that passes everything on, and a candidate with so many statements on each point.
+/// A baseline that passes everything on, and a candidate with so many patterns on each point, and as many edits, which the last
+/// statement undoes.
 pub fn slow(sink: SocketAddr, statements: usize, more: &str) -> String {
     let statement = |at: usize| {
         format!(
-            "'replace_pattern(resource.attributes[\"process.executable.name\"], \"^(x|y|z)+{at}$\", \"w\")'"
+            "'replace_pattern(resource.attributes[\"process.executable.name\"], \"^(x|y|z)+{at}$\", \"w\")', \
+             'set(resource.attributes[\"slow\"], \"{at}\")'"
         )
     };
-    let statements: Vec<String> = (0..statements).map(statement).collect();
+    let last = "'delete_key(resource.attributes, \"slow\")'".to_owned();
+    let statements: Vec<String> = (0..statements).map(statement).chain([last]).collect();
     config(
         sink,
         &format!(
