@@ -81,7 +81,7 @@ impl<I, O> Gather<I, O> {
 }
 
 impl<I, O> Gathered<I, O> {
-    /// Number of those that have come since [`take`](Self::take) was last asked.
+    /// Number of those that wait to be taken.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.0.len()

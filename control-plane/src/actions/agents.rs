@@ -121,12 +121,18 @@ pub async fn disconnected(state: &AppState, agent: &AgentIdentity) -> Result<(),
     for (tenant, agent) in all {
         tenants.entry(tenant).or_default().push(agent);
     }
-    for (tenant, mut agents) in tenants {
-        let mut tx = state.store.begin(tenant).await?;
-        // One that is back is written down as connected by what it says first, which may be done already.
-        agents.retain(|agent| !state.hub.is_connected(tenant, *agent));
-        sessions::left(&mut tx, tenant, &agents, &state.replica.id).await?;
-        tx.commit().await?;
+    let mut outcome = Ok(());
+    for (tenant, agents) in tenants {
+        // What fails for one tenant is no reason to note nothing of the others.
+        outcome = outcome.and(note_left(state, tenant, agents).await);
     }
-    Ok(())
+    outcome
+}
+
+async fn note_left(state: &AppState, tenant: TenantId, mut agents: Vec<AgentUid>) -> Result<(), StoreError> {
+    let mut tx = state.store.begin(tenant).await?;
+    // One that is back is written down as connected by what it says first, which may be done already.
+    agents.retain(|agent| !state.hub.is_connected(tenant, *agent));
+    sessions::left(&mut tx, tenant, &agents, &state.replica.id).await?;
+    tx.commit().await
 }

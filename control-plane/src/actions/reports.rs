@@ -30,8 +30,8 @@ const TOGETHER: usize = 256;
 /// Least and most time between the beginnings of two transactions, unless as many wait as are filed together: agents that report
 /// once a minute seldom come at the same moment, and a transaction costs about the same for one report and for ten.
 const APART: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(250)];
-/// Share of the time that filing takes at most where reports come one by one, as the times that a transaction took until the next.
-const SHARE: u32 = 5;
+/// Time from the beginning of a transaction to that of the next one within [`APART`], in times that the first one took.
+const SPACING: u32 = 5;
 /// Time by which a report may end later than we know, besides a window: its agent's clock is measured by what it sends.
 const AHEAD: Duration = Duration::from_secs(5);
 /// The longest time that a report is on its way, nanoseconds: a clock that is further ahead than that and the one before has jumped.
@@ -108,7 +108,7 @@ pub async fn run(state: AppState, mut gathered: Gathered<Come, Outcome>) {
             }
         }
         let [least, most] = APART;
-        let next = began + (began.elapsed() * SHARE).clamp(least, most);
+        let next = began + (began.elapsed() * SPACING).clamp(least, most);
         if gathered.waiting() < TOGETHER {
             tokio::select! {
                 () = tokio::time::sleep_until(next) => {}

@@ -240,7 +240,7 @@ impl Look<'_> {
             let first = self.member(*first).map_or_else(|| first.to_string(), |member| member.host.clone());
             let has = if killed.len() == 1 { "has" } else { "have" };
             return format!(
-                "{those} {} told nothing: {} {has} it in quarantine, because the process ended twice with it. Roll it back, or deploy it \
+                "{those} {} told nothing: {} {has} it in quarantine, because the agent's process ended with it. Roll it back, or deploy it \
                  mended; if the config was not to blame, `phoenix agent lift {first}` lets it go on.",
                 if one { "is" } else { "are" },
                 listed(&killed.iter().map(|one| self.host(*one)).collect::<Vec<_>>())

@@ -2,7 +2,7 @@
 //!
 //! A wave is over once so many agents as it needs have run the content for the whole trial time in one process. An agent
 //! that refuses it, or does not get so far within [`patience`], holds nobody: another that is connected takes its place. Once
-//! one has it in quarantine, because its process ended with it twice, nobody else is offered it.
+//! one has it in quarantine, because its process ended with it, nobody else is offered it.
 //! Pure: what is known of the agents goes in, and what changes comes out.
 
 use std::time::Duration;

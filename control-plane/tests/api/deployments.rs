@@ -129,6 +129,14 @@ async fn what_is_wrong_and_what_would_change_an_experiment_is_refused() {
     assert_eq!(roll_back(&server, &admin, &made["id"], 1).await.status, StatusCode::OK);
 }
 
+async fn three_of_one_version<'a>(server: &'a Server, admin: &str) -> Vec<Agent<'a>> {
+    let mut agents = Vec::new();
+    for number in 1..=3 {
+        agents.push(Agent::enroll_of(server, admin, number, "one").await);
+    }
+    agents
+}
+
 /// Waits until one of these is offered something, while those that run something go on to say so; takes it out.
 async fn offered<'a>(waiting: &mut Vec<Agent<'a>>, running: &[Agent<'a>]) -> Agent<'a> {
     loop {
@@ -148,10 +156,7 @@ async fn what_no_agent_has_run_comes_to_the_next_only_after_one_has_lived_with_i
     const TRIAL: Duration = Duration::from_secs(2);
     let server = Server::start().await;
     let admin = server.set_up().await;
-    let mut agents = Vec::new();
-    for number in 1..=3 {
-        agents.push(Agent::enroll_of(&server, &admin, number, "one").await);
-    }
+    let mut agents = three_of_one_version(&server, &admin).await;
     let made = deploy(&server, &admin, "", "a").await.body;
     let staging = async || {
         let answer = server.get(&format!("{PATH}/{}", made["id"].as_str().unwrap()), &admin).await.body;
@@ -187,10 +192,7 @@ async fn what_no_agent_has_run_comes_to_the_next_only_after_one_has_lived_with_i
 async fn what_an_agent_has_in_quarantine_is_offered_to_no_other_and_what_is_mended_is() {
     let server = Server::start().await;
     let admin = server.set_up().await;
-    let mut agents = Vec::new();
-    for number in 1..=3 {
-        agents.push(Agent::enroll_of(&server, &admin, number, "one").await);
-    }
+    let mut agents = three_of_one_version(&server, &admin).await;
     let made = deploy(&server, &admin, "", "a").await.body;
     let path = format!("{PATH}/{}", made["id"].as_str().unwrap());
     let mut first = offered(&mut agents, &[]).await;

@@ -415,7 +415,7 @@ fn untold(report: &OfflineReport) -> Option<String> {
     (lost > 0 && !names.is_empty()).then(|| {
         format!(
             "{lost} series are lost, and the candidate has metrics that the baseline has not, by name, unit and type ({}): \
-             whether those are the lost ones captures do not tell.",
+             captures do not tell whether those are the lost ones.",
             names.join(", ")
         )
     })

@@ -1,8 +1,8 @@
 //! Partners: the series of the candidate that is most likely one of the baseline's, where their identities differ.
 //!
 //! Captures have no provenance. A series is known again by its metric, point attributes and process; by its metric, point
-//! attributes and resource; and, whatever its metric is called now, by its entity, its point attributes and its values. Each
-//! series of the candidate is the partner of one, and of several that are alike to any reader any is.
+//! attributes and resource; and, whatever its metric is called now, by its entity, its point attributes and its values. A
+//! series of the candidate is the partner of one series at most. Of several that these do not tell apart, any is taken.
 
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;

@@ -165,7 +165,7 @@ fn arrived(looked: &Subject<'_>) -> Option<Criterion> {
         (
             Answer::Met,
             format!(
-                "Destinations confirmed at least {} of the candidate in the step {step}, each once for each destination.",
+                "Destinations confirmed at least {} of the candidate in the step {step}; a point counts once for each destination.",
                 counted(of.confirmed, "point")
             ),
         )

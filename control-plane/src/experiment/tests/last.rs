@@ -31,7 +31,8 @@ fn what_is_counted_while_the_last_horizon_is_collected_is_not_said_to_be_of_all_
     let put_out = said(&last, "zero_output");
     assert!(put_out.contains(&format!("horizons of the step 25 % since {SINCE} in which")), "{put_out}");
     let arrived = said(&last, "delivery");
-    let end = format!("of the candidate in the step 25 % since {SINCE}, each once for each destination.");
+    let end =
+        format!("of the candidate in the step 25 % since {SINCE}; a point counts once for each destination.");
     assert!(arrived.ends_with(&end), "{arrived}");
 
     let stopped = said(&verdict(two(good), Goal::Stop), "horizons");
